@@ -1,0 +1,32 @@
+# Every library comes from Debian 12 as a package; the names are those of the architecture.
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(DCMTK REQUIRED CONFIG)
+find_package(SQLiteCpp REQUIRED CONFIG)
+find_package(prometheus-cpp REQUIRED CONFIG)
+find_package(tomlplusplus REQUIRED CONFIG)
+find_package(CLI11 REQUIRED CONFIG)
+find_package(nlohmann_json REQUIRED CONFIG)
+find_package(spdlog REQUIRED CONFIG)
+find_package(PkgConfig REQUIRED)
+
+# Asio's own code is compiled once, in dimse/ul/asio_impl.cpp, not in every file that includes it.
+add_library(dep_asio INTERFACE)
+target_compile_definitions(dep_asio INTERFACE ASIO_STANDALONE ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED)
+target_link_libraries(dep_asio INTERFACE Threads::Threads)
+
+# dcmdata and what it pulls in; as SYSTEM, so that its headers do not fail our warnings.
+add_library(dep_dcmtk INTERFACE)
+target_include_directories(dep_dcmtk SYSTEM INTERFACE ${DCMTK_INCLUDE_DIRS})
+target_link_libraries(dep_dcmtk INTERFACE DCMTK::dcmdata DCMTK::oflog DCMTK::ofstd)
+
+# toml++ as a header costs seconds in each file: declarations only, defined once in router/rules.
+add_library(dep_toml INTERFACE)
+target_compile_definitions(dep_toml INTERFACE TOML_HEADER_ONLY=0 TOML_EXCEPTIONS=0)
+
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+add_library(dep_re2 ALIAS PkgConfig::RE2)
+
+add_library(dep_httplib INTERFACE)
+target_link_libraries(dep_httplib INTERFACE cpp-httplib Threads::Threads)

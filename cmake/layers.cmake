@@ -1,0 +1,15 @@
+# dr_layer(NAME FOLDER [library...] [PRIVATE library...]): the library dr_NAME of all sources directly in
+# FOLDER. A folder that holds no source yet becomes an interface library.
+function(dr_layer name folder)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "PRIVATE")
+  if(sources)
+    add_library(dr_${name} STATIC ${sources})
+    target_include_directories(dr_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+    target_link_libraries(dr_${name} PUBLIC ${arg_UNPARSED_ARGUMENTS} PRIVATE ${arg_PRIVATE})
+  else()
+    add_library(dr_${name} INTERFACE)
+    target_include_directories(dr_${name} INTERFACE ${CMAKE_SOURCE_DIR})
+    target_link_libraries(dr_${name} INTERFACE ${arg_UNPARSED_ARGUMENTS})
+  endif()
+endfunction()
