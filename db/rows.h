@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "dimse/base/clock.h"
+
+namespace dr::db {
+
+/// The key of everything that came out of a journal: (node, spool_id, sequence).
+struct Key {
+  std::string node;
+  std::string spool_id;  // UUID made with the spool
+  std::uint64_t sequence = 0;
+};
+
+struct AssociationRow {
+  Key key;
+  std::uint64_t process_start = 0;  // UTC us
+  std::uint64_t number = 0;
+  bool incoming = true;
+  std::string listener_or_destination;
+  std::string peer_address;
+  std::uint16_t peer_port = 0;
+  std::string calling_ae_title, called_ae_title, tls_subject, implementation;
+  UtcMicros started{}, ended{};
+  std::string outcome, reason;
+  std::uint64_t objects = 0, octets = 0;
+};
+
+struct InstanceRow {
+  Key key;
+  std::string sop_instance_uid, sop_class_uid, transfer_syntax_uid;
+  std::string study_instance_uid, series_instance_uid, modality, patient_key;
+  std::uint64_t octets = 0;
+  std::uint64_t process_start = 0, association = 0;
+  std::string listener, peer_address, calling_ae_title, called_ae_title;
+  UtcMicros received{};
+  std::optional<UtcMicros> durable;  // none for refused objects
+  std::uint16_t status = 0;
+  std::string state;  // routed, unrouted, rejected
+  std::string rules_sha256;
+  bool extract = false;
+};
+
+/// Fills instance.sha256 behind the acknowledgement.
+struct DigestRow {
+  Key key;  // the digest record's own
+  std::uint64_t instance_sequence = 0;
+  std::string sha256;
+};
+
+struct DecisionRow {
+  Key key;  // the instance's
+  std::uint32_t rule_ordinal = 0;
+  std::string rule, file;
+  std::uint32_t line = 0;
+  std::string destinations;  // JSON array of names
+  std::string transform;
+  std::string rules_sha256;
+};
+
+struct DeliveryRow {
+  Key key;  // the outcome record's own
+  std::uint64_t instance_sequence = 0;
+  std::string destination;
+  std::uint32_t attempt = 0;
+  UtcMicros started{}, finished{};
+  std::string outcome;
+  std::optional<std::uint32_t> status;
+  std::string comment;
+  std::uint64_t octets = 0;
+  std::string transfer_syntax_uid;
+};
+
+/// The present state at one destination; written only when `changed_sequence` is greater than the
+/// row's.
+struct InstanceStateRow {
+  Key key;  // the instance's
+  std::string destination;
+  std::string state, reason;
+  std::uint32_t attempts = 0;
+  std::optional<UtcMicros> next_attempt;
+  UtcMicros changed{};
+  std::uint64_t changed_sequence = 0;
+};
+
+struct SecurityEventRow {
+  Key key;
+  UtcMicros time{};
+  std::string kind, listener, peer_address, calling_ae_title, called_ae_title, detail;
+};
+
+struct OperatorActionRow {
+  Key key;
+  UtcMicros time{};
+  std::string who, action, target, detail;
+};
+
+using Row = std::variant<AssociationRow, InstanceRow, DigestRow, DecisionRow, DeliveryRow,
+                         InstanceStateRow, SecurityEventRow, OperatorActionRow>;
+
+}  // namespace dr::db

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "dimse/base/bytes.h"
+
+namespace dr {
+
+/// Fixed-size blocks of memory for objects in flight, under one budget ([limits] memory). Freed
+/// blocks are kept and handed out again: fresh pages cost more than copying into them. Thread-safe.
+/// Must outlive every chain that took a block from it.
+class BlockPool {
+ public:
+  static constexpr std::size_t kBlockSize = 256 * 1024;  // aligned to 4096
+
+  explicit BlockPool(std::size_t budget_octets);
+  ~BlockPool();
+  BlockPool(const BlockPool&) = delete;
+  BlockPool& operator=(const BlockPool&) = delete;
+
+  /// A block, or nullptr when the budget is used up.
+  std::byte* try_take();
+  void give_back(std::byte* block) noexcept;
+  std::size_t octets_in_use() const;
+  std::size_t budget() const noexcept { return budget_; }
+
+ private:
+  static constexpr std::size_t kKeep = 128;  // free blocks kept for reuse: 32 MiB
+
+  const std::size_t budget_;
+  mutable std::mutex mutex_;
+  std::size_t taken_ = 0;  // blocks
+  std::vector<std::byte*> free_;
+};
+
+/// The octets of one object, in order, in blocks of a pool. Movable; gives its blocks back when it
+/// dies.
+class BlockChain {
+ public:
+  explicit BlockChain(BlockPool& pool) noexcept : pool_(&pool) {}
+  BlockChain(BlockChain&& other) noexcept;
+  BlockChain& operator=(BlockChain&& other) noexcept;
+  ~BlockChain();
+
+  std::size_t size() const noexcept { return size_; }
+  /// Free space behind the last octet; takes a block when there is none. Empty: the budget is used
+  /// up.
+  MutableByteSpan writable();
+  /// `n` octets of what writable() gave are filled.
+  void commit(std::size_t n) noexcept { size_ += n; }
+  /// The filled part of each block, in order.
+  std::vector<ByteSpan> spans() const;
+  void clear() noexcept;
+
+ private:
+  BlockPool* pool_;
+  std::vector<std::byte*> blocks_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace dr

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dimse/base/bytes.h"
+#include "dimse/base/result.h"
+
+namespace dr {
+
+/// One open file. Thread-safe as the system calls are. Closed by its destructor; close() reports
+/// the error that closing may bring.
+class File {
+ public:
+  virtual ~File() = default;
+  /// Writes all octets of `parts`, one after another, from `offset` on.
+  virtual Result<void> write_at(std::uint64_t offset, std::span<const ByteSpan> parts) = 0;
+  /// Octets read; fewer than asked only at the end of the file.
+  virtual Result<std::size_t> read_at(std::uint64_t offset, MutableByteSpan into) const = 0;
+  /// fdatasync(2). A failure is final: what is on disk is unknown, so it is never tried again.
+  virtual Result<void> sync() = 0;
+  virtual Result<std::uint64_t> size() const = 0;
+  virtual Result<void> close() = 0;
+};
+
+/// What the journal and the folder destination need of a file system, relative to one folder that
+/// is open as a descriptor: a seam, so that tests can lose what was not synced. Names are given by
+/// this program, never by the wire; symbolic links are not followed (O_NOFOLLOW).
+class FileSystem {
+ public:
+  enum class Mode { kRead, kReadWrite, kCreateNew };
+
+  virtual ~FileSystem() = default;
+  virtual Result<std::unique_ptr<File>> open(const std::string& name, Mode mode) = 0;
+  /// Replaces `to` atomically.
+  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  virtual Result<void> unlink(const std::string& name) = 0;
+  virtual Result<void> make_dir(const std::string& name) = 0;  // fine when it exists
+  /// fsync(2) of a folder, "" for the root: makes names durable.
+  virtual Result<void> sync_dir(const std::string& name) = 0;
+  virtual Result<std::vector<std::string>> list(const std::string& dir) const = 0;
+  /// Octets that this process may still use.
+  virtual Result<std::uint64_t> free_octets() const = 0;
+  /// An exclusive lock on `name`, held until the result is destroyed; kConflict when another
+  /// process holds it.
+  virtual Result<std::unique_ptr<File>> lock(const std::string& name) = 0;
+};
+
+/// The real one, under `root`, which it creates (0700) where it is missing.
+Result<std::unique_ptr<FileSystem>> open_posix_file_system(const std::string& root);
+
+}  // namespace dr

@@ -1,0 +1,172 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dimse/base/block_chain.h"
+#include "dimse/base/clock.h"
+#include "dimse/base/file_system.h"
+#include "dimse/base/result.h"
+#include "router/journal/records.h"
+
+namespace dr::journal {
+
+struct Options {
+  std::uint64_t segment_octets = 64U << 20;
+  std::uint64_t ahead_octets = 256U << 20;   // zero-filled and unused, kept ready
+  std::uint64_t inline_limit = 4U << 20;     // larger objects stand in files of their own
+  std::uint64_t disk_reserve = 0;            // below this much free disk: kNoSpace for objects
+  std::chrono::milliseconds idle_sync{200};  // lazy records are synced at the latest after this
+};
+
+/// What a start found; each number is also logged and counted.
+struct RecoveryReport {
+  std::uint64_t records = 0;
+  std::uint64_t cut_octets = 0;       // torn tail above the durable watermark
+  std::uint64_t damaged_records = 0;  // below it: quarantined
+  std::vector<std::string> findings;  // one line each: file, offset, what
+  Sequence tail{};                    // highest sequence that is durable
+};
+
+/// How one group of records became durable, for metrics.
+struct SyncStats {
+  double seconds = 0;
+  std::size_t objects = 0;
+  std::uint64_t octets = 0;
+};
+
+/// Told from the writer's thread; must not block.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  /// Records up to `watermark` are durable and may be read.
+  virtual void advanced(Sequence watermark) = 0;
+  virtual void synced(const SyncStats& stats) = 0;
+  virtual void fenced(const Error& why) = 0;
+};
+
+/// A file of its own for an object above the inline limit, while it is received. Blocking; used
+/// from a thread that may wait. Destroyed without being appended: the file goes away.
+class LargeObject {
+ public:
+  virtual ~LargeObject() = default;
+  virtual Result<void> write(std::span<const ByteSpan> parts) = 0;
+  /// Syncs file and folder: after it the object may be appended.
+  virtual Result<void> seal() = 0;
+  virtual std::uint64_t size() const = 0;
+};
+
+/// One durable record.
+struct Record {
+  Sequence sequence{};
+  RecordType type{};
+  UtcMicros durable{};  // when its group was known to be synced
+  Bytes head;           // decode_… it by type
+  std::uint64_t body_octets = 0;
+};
+
+/// Reads one object's octets and checks its CRC on the way: the read that reaches the end fails
+/// with kCorrupt when they are not those that were received. Thread-compatible; blocking (page
+/// cache or disk).
+class BodyReader {
+ public:
+  virtual ~BodyReader() = default;
+  virtual std::uint64_t size() const = 0;
+  /// Octets read; 0 at the end.
+  virtual Result<std::size_t> read(MutableByteSpan into) = 0;
+};
+
+/// A consumer's place in the journal, kept across restarts: everything up to position() is done.
+/// Advancing is lazy: after a crash an older position may come back, never a newer one than the
+/// journal's tail.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual const std::string& name() const = 0;
+  virtual Sequence position() const = 0;
+  virtual void advance(Sequence done) = 0;
+};
+
+/// One object at one destination that is not final yet.
+struct OpenDelivery {
+  Sequence instance{};
+  std::string destination;
+  DeliveryState state{};
+  std::uint8_t priority = 1;
+  std::uint32_t attempts = 0;
+  UtcMicros next_attempt{};
+};
+
+struct Stats {
+  std::uint64_t octets = 0;  // of segments and large files on disk
+  std::uint64_t segments = 0;
+  std::uint64_t segments_free = 0;  // zero-filled or recycled, ready
+  std::uint64_t live_objects = 0;
+  std::uint64_t damaged_records = 0;
+  Sequence watermark{};
+  bool fenced = false;
+};
+
+/// The append-only journal of one spool folder: see README.md (crash orders) and FORMAT.md
+/// (octets). All methods may be called from any thread.
+class Journal {
+ public:
+  /// Called on the writer's thread: the record's sequence once it is durable, or why it is not
+  /// kept.
+  using Done = std::function<void(Result<Sequence>)>;
+
+  virtual ~Journal() = default;
+
+  /// Opens (or creates) the journal in `files`, takes its lock, recovers, opens a new epoch.
+  /// kConflict: another node runs on this spool. kUnsupported: a newer format, left untouched.
+  /// kCorrupt/kFenced: a cursor beyond the tail. `files`, `clock` and `listener` must outlive the
+  /// journal.
+  static Result<std::unique_ptr<Journal>> open(FileSystem& files, const Clock& clock,
+                                               Options options, Listener* listener = nullptr);
+  virtual const RecoveryReport& recovery() const = 0;
+
+  /// Appends an object; `done` after the commit point: its octets and decision are on disk.
+  /// kNoSpace: above the disk's high-water mark; kFenced: a sync has failed.
+  virtual void append_object(ObjectRecord record, BlockChain data, Done done) = 0;
+  virtual Result<std::unique_ptr<LargeObject>> create_large() = 0;
+  virtual void append_large(ObjectRecord record, std::unique_ptr<LargeObject> data, Done done) = 0;
+  /// Appends a record that nobody waits for (outcome, digest, association, …): written in order,
+  /// synced with the next group or after Options::idle_sync. kFenced is the only refusal.
+  virtual Result<void> append(RecordType type, Bytes head) = 0;
+  Result<void> append(const OutcomeRecord& r) { return append(RecordType::kOutcome, encode(r)); }
+  Result<void> append(const DigestRecord& r) { return append(RecordType::kDigest, encode(r)); }
+  Result<void> append(const AssociationRecord& r) {
+    return append(RecordType::kAssociation, encode(r));
+  }
+  Result<void> append(const SecurityRecord& r) { return append(RecordType::kSecurity, encode(r)); }
+  Result<void> append(const OperatorRecord& r) { return append(RecordType::kOperator, encode(r)); }
+
+  /// The first durable record after `after`, or nullopt at the watermark. A damaged record is
+  /// passed over (it is counted, and its deliveries are `damaged`). Sequential reading is cheap.
+  virtual Result<std::optional<Record>> read_after(Sequence after) = 0;
+  /// The record of an object that is still kept. kNotFound: reclaimed; kCorrupt: damaged.
+  virtual Result<Record> read(Sequence instance) = 0;
+  virtual Result<std::unique_ptr<BodyReader>> open_body(Sequence instance) = 0;
+
+  /// The cursor of this name, made at the tail's beginning (Sequence::kNone) when there is none.
+  /// Reclaim waits for every cursor that exists. The reference lives as long as the journal.
+  virtual Cursor& cursor(const std::string& name) = 0;
+  /// Forgets a consumer that is no longer configured.
+  virtual void drop_cursor(const std::string& name) = 0;
+
+  /// Deliveries that are not final, in sequence order: where the delivery engine starts from.
+  virtual std::vector<OpenDelivery> open_deliveries() const = 0;
+  /// Objects kept because no rule matched.
+  virtual std::uint64_t unrouted_objects() const = 0;
+  virtual Sequence watermark() const = 0;
+  virtual Stats stats() const = 0;
+  /// Nothing is accepted: the reason, or nullopt.
+  virtual std::optional<Error> refusing() const = 0;
+  /// Appends what is queued, syncs, stores cursors. Later appends fail with kCancelled.
+  virtual void close() = 0;
+};
+
+}  // namespace dr::journal

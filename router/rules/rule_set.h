@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dimse/base/ae_title.h"
+#include "dimse/base/clock.h"
+#include "dimse/base/uid.h"
+#include "dimse/encoding/header_scanner.h"
+
+namespace dr::rules {
+
+/// One finding about a configuration or rule file. `FILE:LINE:COL: message`.
+struct Diagnostic {
+  enum class Severity { kError, kWarning };
+  Severity severity = Severity::kError;
+  std::string file;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+  std::string message;
+  std::string to_string() const;
+};
+
+enum class Priority : std::uint8_t { kHigh = 0, kNormal = 1, kLow = 2 };
+
+/// What a rule may ask about one object. References live for the call only.
+struct Facts {
+  const AeTitle& calling_ae_title;
+  const AeTitle& called_ae_title;
+  const std::string& address;
+  const std::string& listener;
+  const std::string& tls_subject;
+  const std::string& user;
+  const Uid& sop_class_uid;
+  const Uid& transfer_syntax_uid;
+  UtcMicros received;
+  const encoding::HeaderScanner& header;
+};
+
+struct Route {
+  std::string destination;
+  Priority priority = Priority::kNormal;
+};
+
+/// A rule, for people.
+struct RuleInfo {
+  std::string name;
+  std::string file;  // relative to the rule folder
+  std::uint32_t line = 0;
+  std::vector<std::string> route;
+  std::string transform;  // canonical text, empty for none
+};
+
+/// What the rules say about one object.
+struct Decision {
+  std::vector<std::uint32_t> matched;  // indices into RuleSet::rules(), in order
+  std::vector<Route> routes;           // each destination once, with its highest priority
+  bool extract = false;
+  std::optional<std::uint16_t> refuse;  // DIMSE status: wins over everything
+};
+
+/// All rule files of a folder, compiled: immutable, shared by all associations, swapped whole.
+class RuleSet {
+ public:
+  struct Loaded {
+    std::shared_ptr<const RuleSet> rules;  // null when any diagnostic is an error
+    std::vector<Diagnostic> diagnostics;   // every semantic error of every file
+  };
+  /// Reads `folder`/*.toml in name order. `targets`: destinations and groups that a route may name.
+  static Loaded load(const std::string& folder, const std::set<std::string>& targets);
+
+  virtual ~RuleSet() = default;
+  virtual const std::vector<RuleInfo>& rules() const = 0;
+  /// Elements that the rules ask for, and those that the node itself needs.
+  virtual const encoding::ScanPlan& scan_plan() const = 0;
+  /// SHA-256 over names and contents of all files, hexadecimal.
+  virtual const std::string& sha256() const = 0;
+  virtual Decision decide(const Facts& facts) const = 0;
+};
+
+}  // namespace dr::rules
