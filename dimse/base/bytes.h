@@ -23,6 +23,9 @@ inline std::string_view as_text(ByteSpan bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+/// Lower-case hexadecimal digits.
+std::string to_hex(ByteSpan bytes);
+
 /// An unsigned integer from `bytes`, which must hold at least sizeof(T) octets.
 template <std::unsigned_integral T>
 T load_be(const std::byte* p) noexcept {

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dimse/service/handler.h"
+
+namespace dr {
+
+/// A range of IPv4 or IPv6 addresses: "10.1.0.0/16", "::1", "0.0.0.0/0". An IPv4 address that arrives
+/// mapped into IPv6 (::ffff:10.1.2.3) is the IPv4 address.
+class AddressRange {
+ public:
+  static Result<AddressRange> parse(std::string_view text);
+  bool contains(std::string_view numeric_address) const;
+  bool everyone() const noexcept { return bits_ == 0; }
+
+ private:
+  bool v6_ = false;
+  unsigned bits_ = 0;
+  std::array<std::uint8_t, 16> address_{};
+};
+
+/// [[source]]: who may associate.
+struct SourceSettings {
+  std::string ae_title;  // "*": any
+  std::vector<AddressRange> addresses;  // empty: any
+  std::vector<std::string> listeners;   // empty: all
+  std::uint32_t associations = 0;       // 0: [limits] associations_per_source
+};
+
+struct AccessSettings {
+  std::map<std::string, std::vector<std::string>> called;  // listener: its called AE titles; "*" any
+  std::vector<SourceSettings> sources;                     // none: loopback only
+  std::uint32_t associations = 4096;
+  std::uint32_t associations_per_source = 256;
+  std::uint32_t associations_per_address = 1024;
+};
+
+/// Decides who may associate, and counts who is. Thread-safe. Each refusal is the A-ASSOCIATE-RJ of
+/// PS3.8 9.3.4: 1/1/7 called and 1/1/3 calling AE title not recognised, 2/3/2 local limit exceeded.
+class Access {
+ public:
+  struct Refusal {
+    ul::AAssociateRj reject;
+    std::string kind;  // bounded: a metric's label
+  };
+
+  explicit Access(AccessSettings settings) : settings_(std::move(settings)) {}
+
+  /// nullopt: admitted and counted, until leave() is called with the same number.
+  std::optional<Refusal> enter(const service::AssociationInfo& peer);
+  void leave(std::uint64_t number);
+  std::size_t open() const;
+
+ private:
+  struct Entry {
+    std::string source;
+    std::string address;
+  };
+  const SourceSettings* find_source(const service::AssociationInfo& peer) const;
+
+  const AccessSettings settings_;
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, Entry> entries_;
+  std::map<std::string, std::uint32_t> per_source_;
+  std::map<std::string, std::uint32_t> per_address_;
+};
+
+}  // namespace dr

@@ -1,0 +1,348 @@
+#include "router/intake.h"
+
+#include <asio/async_result.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <utility>
+
+#include "dimse/base/log.h"
+#include "dimse/message/status.h"
+
+namespace dr {
+namespace {
+
+using encoding::HeaderScanner;
+namespace tags = encoding::tags;
+using journal::ObjectRecord;
+using journal::Sequence;
+using message::Status;
+using service::StoreResponse;
+
+/// How much of a large object is gathered before it is handed to a disk thread.
+constexpr std::size_t kLargeWrite = 1U << 20;
+/// Memory for octets that will not be kept, and for a large object when the pool has no block.
+constexpr std::size_t kScratch = 64 * 1024;
+
+StoreResponse refusal(Status status, std::string comment) {
+  return {static_cast<std::uint16_t>(status), std::move(comment)};
+}
+
+/// Runs blocking work on a disk thread; comes back on the association's io_context.
+template <class Work>
+asio::awaitable<std::invoke_result_t<Work>> on_disk(asio::any_io_executor disk, Work work) {
+  const auto home = co_await asio::this_coro::executor;
+  using Value = std::invoke_result_t<Work>;
+  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Value)>(
+      [disk, home, work = std::move(work)](auto handler) mutable {
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        asio::post(disk, [shared, home, work = std::move(work)]() mutable {
+          auto value = std::make_shared<Value>(work());
+          asio::post(home, [shared, value] { (*shared)(std::move(*value)); });
+        });
+      },
+      asio::use_awaitable);
+}
+
+/// Hands a record to the journal's writer and waits for the commit point.
+template <class Append>
+asio::awaitable<Result<Sequence>> committed(Append append) {
+  const auto home = co_await asio::this_coro::executor;
+  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<Sequence>)>(
+      [home, append = std::move(append)](auto handler) mutable {
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        append([shared, home](Result<Sequence> outcome) {
+          asio::post(home, [shared, outcome = std::move(outcome)]() mutable {
+            (*shared)(std::move(outcome));
+          });
+        });
+      },
+      asio::use_awaitable);
+}
+
+std::string_view text_of(const HeaderScanner& header, encoding::Tag tag) {
+  const auto* element = header.find(tag);
+  if (element == nullptr) return {};
+  std::string_view text = trim_padding(as_text(element->value));
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  return text;
+}
+
+/// Empty where the element is absent or no legal UID.
+Uid uid_of(const HeaderScanner& header, encoding::Tag tag) {
+  auto uid = Uid::parse(text_of(header, tag));
+  return uid ? *uid : Uid{};
+}
+
+class ReceivedObject final : public service::ObjectSink {
+ public:
+  ReceivedObject(const IntakeContext& context, service::StoreRequest request)
+      : context_(context),
+        request_(std::move(request)),
+        rules_(context.rules.load()),
+        header_(rules_->scan_plan(), request_.transfer_syntax_uid),
+        chain_(context.blocks) {
+    if (const auto why = context_.journal.refusing()) refuse(*why);
+  }
+
+  asio::awaitable<MutableByteSpan> buffer() override {
+    if (!refused_ && chain_.size() >= (large_ ? kLargeWrite : context_.inline_limit)) {
+      co_await write_large();
+    }
+    if (!refused_) {
+      given_ = chain_.writable();
+      if (given_.empty()) co_await write_large();  // no memory: the disk takes what there is
+      if (given_.empty() && !refused_) given_ = chain_.writable();
+    }
+    in_chain_ = !refused_ && !given_.empty();
+    if (!in_chain_) {
+      if (scratch_.empty()) scratch_.resize(kScratch);
+      given_ = scratch_;
+    }
+    co_return given_;
+  }
+
+  void filled(std::size_t n) override {
+    octets_ += n;
+    const ByteSpan octets = given_.first(n);
+    given_ = given_.subspan(n);
+    if (refused_) return;
+    if (in_chain_) {
+      chain_.commit(n);
+    } else {
+      loose_ = octets;  // in scratch_: write_large() takes it next
+    }
+    if (header_.state() == HeaderScanner::State::kMore) header_.feed(octets);
+  }
+
+  asio::awaitable<StoreResponse> finish() override {
+    if (!refused_ && large_ != nullptr) co_await write_large();
+    if (refused_) co_return *refused_;
+    header_.finish();
+    auto record = describe();
+    if (!record) co_return refusal_;
+    if (record->status != 0) co_return refuse_by_rule(*std::move(record));
+    auto sequence = large_ != nullptr ? co_await commit_large(*std::move(record))
+                                      : co_await commit_inline(*std::move(record));
+    if (!sequence) co_return journal_refusal(sequence.error());
+    log::event(log::Level::kDebug, "object.received",
+               {{"association", request_.association->number},
+                {"sequence", value(*sequence)},
+                {"octets", octets_}});
+    context_.metrics.object_received(request_.association->listener,
+                                     request_.affected_sop_class_uid, octets_);
+    co_return StoreResponse{};
+  }
+
+ private:
+  void refuse(const Error& why) { refused_ = journal_refusal(why); }
+
+  StoreResponse journal_refusal(const Error& why) const {
+    log::event(log::Level::kWarning, "object.refused",
+               {{"association", request_.association->number}, {"error", why.to_string()}});
+    return refusal(Status::kOutOfResources,
+                   why.code == Errc::kNoSpace ? "out of space" : "storage is not available");
+  }
+
+  /// Moves what is in memory into the object's own file, which is made at the first call.
+  asio::awaitable<void> write_large() {
+    auto parts = chain_.spans();
+    if (!loose_.empty()) parts.push_back(loose_);
+    auto result = co_await on_disk(context_.disk, [this, parts]() -> Result<void> {
+      if (large_ == nullptr) {
+        auto created = context_.journal.create_large();
+        if (!created) return created.error();
+        large_ = *std::move(created);
+      }
+      return large_->write(parts);
+    });
+    chain_.clear();
+    loose_ = {};
+    if (!result) {
+      refuse(result.error());
+      large_.reset();
+    }
+  }
+
+  /// What the journal keeps beside the octets; on nullopt, refusal_ is the answer.
+  std::optional<ObjectRecord> describe() {
+    const auto& association = *request_.association;
+    if (header_.state() == HeaderScanner::State::kFailed) {
+      log::event(log::Level::kWarning, "object.unreadable",
+                 {{"association", association.number}, {"error", header_.error().to_string()}});
+      refusal_ = refusal(Status::kCannotUnderstand, "data set can not be parsed");
+      return std::nullopt;
+    }
+    if (uid_of(header_, tags::kSopClassUid) != request_.affected_sop_class_uid ||
+        uid_of(header_, tags::kSopInstanceUid) != request_.affected_sop_instance_uid) {
+      refusal_ = refusal(Status::kDataSetDoesNotMatch, "SOP UIDs of data set and command differ");
+      return std::nullopt;
+    }
+    ObjectRecord record;
+    record.received = context_.clock.now_utc();
+    record.node = context_.node;
+    record.process_start = context_.process_start;
+    record.association = association.number;
+    record.listener = association.listener;
+    record.peer_address = association.peer_address;
+    record.calling_ae_title = association.calling_ae_title;
+    record.called_ae_title = association.called_ae_title;
+    record.message_id = request_.message_id;
+    record.sop_class_uid = request_.affected_sop_class_uid;
+    record.sop_instance_uid = request_.affected_sop_instance_uid;
+    record.transfer_syntax_uid = request_.transfer_syntax_uid;
+    record.study_instance_uid = uid_of(header_, tags::kStudyInstanceUid);
+    record.series_instance_uid = uid_of(header_, tags::kSeriesInstanceUid);
+    record.modality = log::escape(text_of(header_, tags::kModality), 16);
+    record.patient_key = context_.patient_key.of(text_of(header_, tags::kPatientId));
+    decide(record);
+    return record;
+  }
+
+  void decide(ObjectRecord& record) const {
+    const auto& association = *request_.association;
+    const rules::Decision decision =
+        rules_->decide({association.calling_ae_title, association.called_ae_title,
+                        association.peer_address, association.listener, association.tls_subject,
+                        association.user, request_.affected_sop_class_uid,
+                        request_.transfer_syntax_uid, record.received, header_});
+    record.rules_sha256 = rules_->sha256();
+    for (const std::uint32_t index : decision.matched) {
+      const rules::RuleInfo& rule = rules_->rules()[index];
+      record.decisions.push_back(
+          {rule.name, rule.file, rule.line, index + 1, rule.route, rule.transform});
+      context_.metrics.rule_matched(rule.name);
+    }
+    if (decision.refuse) {
+      record.status = *decision.refuse;
+      return;
+    }
+    for (const rules::Route& route : decision.routes) {
+      record.routes.push_back({route.destination, static_cast<std::uint8_t>(route.priority)});
+    }
+    record.extract = decision.extract;
+  }
+
+  StoreResponse refuse_by_rule(ObjectRecord record) {
+    StoreResponse response{record.status, "refused by rule"};
+    const auto appended = context_.journal.append(journal::RecordType::kRefused, encode(record));
+    if (!appended) return journal_refusal(appended.error());
+    return response;
+  }
+
+  asio::awaitable<Result<Sequence>> commit_inline(ObjectRecord record) {
+    auto append = [this, record = std::move(record)](journal::Journal::Done done) mutable {
+      context_.journal.append_object(std::move(record), std::move(chain_), std::move(done));
+    };
+    co_return co_await committed(std::move(append));
+  }
+
+  asio::awaitable<Result<Sequence>> commit_large(ObjectRecord record) {
+    auto sealed = co_await on_disk(context_.disk, [this] { return large_->seal(); });
+    if (!sealed) co_return sealed.error();
+    auto append = [this, record = std::move(record)](journal::Journal::Done done) mutable {
+      context_.journal.append_large(std::move(record), std::move(large_), std::move(done));
+    };
+    co_return co_await committed(std::move(append));
+  }
+
+  const IntakeContext& context_;
+  const service::StoreRequest request_;
+  // Scanned and decided by one and the same rule set, whatever is loaded meanwhile.
+  const std::shared_ptr<const rules::RuleSet> rules_;
+  HeaderScanner header_;
+  BlockChain chain_;
+  std::unique_ptr<journal::LargeObject> large_;
+  Bytes scratch_;
+  ByteSpan loose_;
+  MutableByteSpan given_;
+  bool in_chain_ = false;
+  std::uint64_t octets_ = 0;
+  std::optional<StoreResponse> refused_;
+  StoreResponse refusal_;
+};
+
+}  // namespace
+
+std::optional<ul::AAssociateRj> Intake::admit(const service::AssociationInfo& peer) {
+  // A node that can keep nothing says so before the data is sent: temporary congestion.
+  if (context_.journal.refusing()) {
+    context_.metrics.association_rejected(peer.listener, "not-ready");
+    return ul::AAssociateRj{2, 3, 1};
+  }
+  auto refused = context_.access.enter(peer);
+  if (!refused) return std::nullopt;
+  context_.metrics.association_rejected(peer.listener, refused->kind);
+  record_security(peer, "association-refused", refused->kind);
+  return refused->reject;
+}
+
+void Intake::associated(const service::AssociationInfo& peer) {
+  context_.metrics.association_opened();
+  log::event(log::Level::kInfo, "association.accepted",
+             {{"association", peer.number},
+              {"listener", peer.listener},
+              {"calling", peer.calling_ae_title.view()},
+              {"called", peer.called_ae_title.view()},
+              {"peer", peer.peer_address}});
+}
+
+void Intake::ended(const service::AssociationInfo& peer,
+                   const service::AssociationSummary& summary) {
+  context_.access.leave(peer.number);
+  context_.metrics.association_ended(peer.listener, summary.outcome);
+  log::event(log::Level::kInfo, "association.ended",
+             {{"association", peer.number},
+              {"outcome", summary.outcome},
+              {"reason", summary.reason},
+              {"objects", summary.objects},
+              {"octets", summary.octets}});
+  if (summary.hostile) record_security(peer, "hostile-input", summary.reason);
+  journal::AssociationRecord record;
+  record.process_start = context_.process_start;
+  record.number = peer.number;
+  record.listener_or_destination = peer.listener;
+  record.peer_address = peer.peer_address;
+  record.peer_port = peer.peer_port;
+  record.calling_ae_title = peer.calling_ae_title;
+  record.called_ae_title = peer.called_ae_title;
+  record.tls_subject = peer.tls_subject;
+  record.implementation = peer.implementation;
+  record.started = peer.started;
+  record.ended = context_.clock.now_utc();
+  record.outcome = summary.outcome;
+  record.reason = summary.reason;
+  record.objects = summary.objects;
+  record.octets = summary.octets;
+  if (const auto appended = context_.journal.append(record); !appended) {
+    log::event(log::Level::kError, "audit.lost",
+               {{"association", peer.number}, {"error", appended.error().to_string()}});
+  }
+}
+
+std::unique_ptr<service::ObjectSink> Intake::begin_store(service::StoreRequest request) {
+  return std::make_unique<ReceivedObject>(context_, std::move(request));
+}
+
+void Intake::responded(const service::AssociationInfo& peer, std::uint16_t status, double seconds) {
+  context_.metrics.store_response(peer.listener, status, seconds);
+}
+
+void Intake::record_security(const service::AssociationInfo& peer, std::string kind,
+                             std::string detail) {
+  journal::SecurityRecord record;
+  record.time = context_.clock.now_utc();
+  record.kind = std::move(kind);
+  record.listener = peer.listener;
+  record.peer_address = peer.peer_address;
+  record.calling_ae_title = peer.calling_ae_title.str();
+  record.called_ae_title = peer.called_ae_title.str();
+  record.detail = std::move(detail);
+  if (const auto appended = context_.journal.append(record); !appended) {
+    log::event(log::Level::kError, "audit.lost",
+               {{"association", peer.number}, {"error", appended.error().to_string()}});
+  }
+}
+
+}  // namespace dr
