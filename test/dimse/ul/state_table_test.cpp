@@ -1,6 +1,7 @@
 #include "dimse/ul/state_table.h"
 
 #include <map>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -183,6 +184,8 @@ std::string written(const Cell& cell) {
   return to_string(cell.state) + " + " + to_string(cell.event) + " -> " +
          std::string(to_string(cell.action)) + " -> " + to_string(cell.next);
 }
+
+void PrintTo(const Cell& cell, std::ostream* out) { *out << written(cell); }
 
 // "Evt3_AA1_Sta13": a test's name holds no '-'.
 std::string case_name(const testing::TestParamInfo<Cell>& info) {
