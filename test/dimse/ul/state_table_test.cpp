@@ -258,7 +258,7 @@ TEST(StateTableRole, ChangesNoOtherCell) {
 
 // A whole life, walked by the table alone: the collision of PS3.8 9.2 for both sides.
 TEST(StateTableWalk, ReleaseCollisionEndsIdleOnBothSides) {
-  const auto walk = [](std::vector<Event> events, Role role) {
+  const auto walk = [](const std::vector<Event>& events, Role role) {
     State state = Sta6;
     for (const Event event : events) state = lookup(state, event, role)->next;
     return state;
