@@ -93,8 +93,8 @@ Dictionary load() {
     const DcmDictEntry& entry = **it;
     if (entry.getPrivateCreator() != nullptr) continue;
     Named first = named(entry);
-    // "GenericGroupLength" and the like: not keywords of PS3.6, and they cover every group.
-    if (first.entry.tag.group == 0) continue;
+    // "GenericGroupLength", "PrivateCreator" and the like are not in PS3.6.
+    if (first.entry.tag.group == 0 || first.entry.tag.group % 2 != 0) continue;
     dictionary.ranges.push_back({first.entry,
                                  {entry.getUpperGroup(), entry.getUpperElement()},
                                  entry.getElementRangeRestriction() == DcmDictRange_Even});

@@ -35,6 +35,12 @@ TEST(Dictionary, KnowsRepeatingGroups) {
   EXPECT_FALSE(find_tag({0x6005, 0x0010}));
 }
 
+TEST(Dictionary, HoldsOnlyWhatPs36Names) {
+  EXPECT_FALSE(find_keyword("GenericGroupLength"));
+  EXPECT_FALSE(find_keyword("PrivateCreator"));
+  EXPECT_FALSE(find_tag({0x0009, 0x0010}));
+}
+
 TEST(Dictionary, ResolvesAChoiceOfVrs) {
   EXPECT_EQ(find_keyword("SmallestImagePixelValue")->vr, vr('U', 'S'));
   EXPECT_EQ(find_keyword("PixelData")->vr, vr('O', 'W'));
