@@ -63,8 +63,7 @@ struct Slot {
 
 ScanPlan::ScanPlan(std::vector<Tag> wanted) : tags_(std::move(wanted)) {
   std::ranges::sort(tags_);
-  const auto rest = std::ranges::unique(tags_);
-  tags_.erase(rest.begin(), rest.end());
+  tags_.erase(std::unique(tags_.begin(), tags_.end()), tags_.end());
 }
 
 struct HeaderScanner::Impl {

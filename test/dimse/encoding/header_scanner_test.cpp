@@ -136,7 +136,7 @@ TEST_P(InEveryEncoding, BringsTheItemsOfAPlannedSequenceOfUndefinedLength) {
                           .bytes();
   const Bytes octets = syntax == kDeflated ? deflate_raw(plain) : plain;
   const ScanPlan plan({kSequence, tags::kPatientId});
-  for (const std::size_t piece : {1, 3, 7, 1000}) {
+  for (const std::size_t piece : {1U, 3U, 7U, 1000U}) {
     const HeaderScanner scanner = scan(plan, syntax, octets, piece);
     ASSERT_EQ(scanner.state(), State::kDone) << scanner.error().to_string();
     EXPECT_EQ(text(scanner, kSequence), as_text(items));
@@ -319,7 +319,7 @@ TEST(HeaderScanner, KeepsAtMostOneMebibyteOfValues) {
 }
 
 TEST(HeaderScanner, RefusesSequencesNestedDeeperThan32) {
-  for (const std::size_t depth : {32, 33}) {
+  for (const std::size_t depth : {32U, 33U}) {
     DataSetBuilder set;
     for (std::size_t i = 0; i < depth; ++i) set.undefined(kSequence, kSq).item();
     for (std::size_t i = 0; i < depth; ++i) set.end_item().end_sequence();

@@ -1,6 +1,7 @@
 #include "dimse/encoding/text.h"
 
 #include <algorithm>
+#include <random>
 
 #include <gtest/gtest.h>
 
@@ -109,6 +110,26 @@ TEST(TextDecoder, GoesBackToTheInitialSetsAtDelimiters) {
   EXPECT_EQ(decode("", "\x1b-A\xfc^\xfc", kPn).front().find("\xc3\xbc"), std::string::npos);
   EXPECT_EQ(decode("", "\x1b-A\xfc^\xfc", kLo), Values{"ü^ü"});
   EXPECT_EQ(decode("ISO_IR 100", "\x1b-L\xbb^\xfc", kPn), Values{"Л^ü"});
+}
+
+TEST(TextDecoder, MakesValidUtf8OfAnyOctets) {
+  constexpr std::uint32_t kSeed = 5;
+  std::mt19937 random(kSeed);
+  const CharacterSet utf8("ISO_IR 192");
+  const std::string_view telling = "\x1b$()BDJIACL-\\^= \x5c\xa1\xfe\x81\x30";
+  for (const char* set : {"", "ISO_IR 100", "ISO_IR 13", "ISO_IR 192", "GB18030", "GBK",
+                          "\\ISO 2022 IR 87", "\\ISO 2022 IR 149", "nonsense"}) {
+    const TextDecoder decoder(as_bytes(set));
+    for (int round = 0; round < 3000; ++round) {
+      std::string octets(1 + random() % 20, ' ');
+      for (char& c : octets) {
+        c = random() % 2 == 0 ? telling[random() % telling.size()] : static_cast<char>(random());
+      }
+      for (const std::string& value : decoder.values(as_bytes(octets), kPn)) {
+        EXPECT_TRUE(utf8.decode(value, false)) << set << ", seed " << kSeed << " round " << round;
+      }
+    }
+  }
 }
 
 TEST(TextDecoder, ReadsOtherVrsInTheDefaultRepertoire) {
