@@ -93,7 +93,7 @@ void Association::end(Ending ending, std::string reason) {
   ending_reason_ = std::move(reason);
 }
 
-Error Association::ended_error() const {
+Error Association::error() const {
   switch (ending_) {
     case Ending::kRejected:
       return {Errc::kRejected, ending_reason_};
@@ -141,6 +141,12 @@ void Association::reject(AAssociateRj answer) {
   (void)fire(Event::Evt8, 0, encode(answer));
 }
 
+void Association::request_release(std::chrono::milliseconds timeout) {
+  if (!fire(Event::Evt11)) return;
+  progress_counts_ = false;
+  watchdog_.set(Watchdog::kRead, timeout);
+}
+
 void Association::respond_release() {
   end(Ending::kReleased, "released by the peer");
   (void)fire(Event::Evt14);
@@ -167,7 +173,7 @@ void Association::abort_and_close(std::string why) {
 Error Association::refuse_input(std::uint8_t reason, std::string why) {
   end(Ending::kInvalid, std::move(why));
   (void)fire(Event::Evt19, reason);
-  return ended_error();
+  return error();
 }
 
 void Association::close() {
@@ -217,7 +223,7 @@ asio::awaitable<void> Association::write_posted() {
 }
 
 asio::awaitable<Result<void>> Association::write_now(std::span<const asio::const_buffer> parts) {
-  if (state_ == State::Sta1) co_return ended_error();
+  if (state_ == State::Sta1) co_return error();
   watchdog_.set(Watchdog::kWrite, options_.progress);
   Result<void> written = co_await transport_->write(parts);
   watchdog_.clear(Watchdog::kWrite);
@@ -235,7 +241,7 @@ asio::awaitable<Result<void>> Association::write(std::span<const asio::const_buf
   if (!posted_.empty()) co_await write_posted();
   if (!fire(Event::Evt9)) {
     give_turn();
-    co_return ended_error();
+    co_return error();
   }
   Result<void> written = co_await write_now(parts);
   give_turn();

@@ -76,8 +76,10 @@ class Association : public std::enable_shared_from_this<Association> {
   /// carries `result/source/reason` at the head of its detail.
   asio::awaitable<Result<AAssociateAc>> request(AAssociateRq proposal,
                                                 std::chrono::milliseconds timeout);
-  /// A-RELEASE request, until its confirmation (Evt11 to Evt13). Never while another reads.
-  asio::awaitable<Result<void>> release(std::chrono::milliseconds timeout);
+  /// A-RELEASE request, Evt11. The reader goes on with next(), which fails once the release is
+  /// confirmed (Ending::kReleased), refused, or the time is over. A collision of two requests is
+  /// resolved there too (AR-8 to AR-10).
+  void request_release(std::chrono::milliseconds timeout);
 
   // Both.
 
@@ -118,6 +120,8 @@ class Association : public std::enable_shared_from_this<Association> {
     response_timeout_ = std::move(callback);
   }
 
+  /// How it ended, as an Error.
+  Error error() const;
   bool open() const noexcept { return state_ == State::Sta6; }
   State state() const noexcept { return state_; }
   Ending ending() const noexcept { return ending_; }
@@ -131,7 +135,6 @@ class Association : public std::enable_shared_from_this<Association> {
   bool fire(Event event, std::uint8_t abort_reason = 0, Bytes pdu = {});
   void perform(Action action, std::uint8_t abort_reason, Bytes pdu);
   void end(Ending ending, std::string reason);
-  Error ended_error() const;
   void on_expired(Watchdog::Slot slot);
 
   void post(Bytes pdu);
@@ -143,6 +146,9 @@ class Association : public std::enable_shared_from_this<Association> {
   asio::awaitable<Result<void>> write_now(std::span<const asio::const_buffer> parts);
 
   bool takes_data() const noexcept { return state_ == State::Sta6 || state_ == State::Sta7; }
+  bool releasing() const noexcept {
+    return state_ == State::Sta7 || state_ == State::Sta10 || state_ == State::Sta11;
+  }
   void start_reading(Wait wait);
   asio::awaitable<Result<PduHeader>> next_pdu();
   asio::awaitable<Result<Bytes>> body();
@@ -151,7 +157,7 @@ class Association : public std::enable_shared_from_this<Association> {
   asio::awaitable<Result<Indication>> on_control_pdu(PduHeader header);
   asio::awaitable<Error> on_abort_or_unexpected(PduHeader header);
   Error unexpected(const PduHeader& header);
-  Error lost(const Error& error);
+  Error lost(const Error& cause);
 
   const AssociationOptions options_;
   std::unique_ptr<Transport> transport_;

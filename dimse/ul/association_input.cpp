@@ -64,13 +64,13 @@ std::optional<std::uint8_t> Association::invalid_header(const PduHeader& header)
   return std::nullopt;
 }
 
-Error Association::lost(const Error& error) {
+Error Association::lost(const Error& cause) {
   // Cancelled: by abort_for(), which has set the ending; anything else is the connection's end.
-  if (state_ != State::Sta1 && error.code != Errc::kCancelled) {
-    end(Ending::kClosed, error.to_string());
+  if (state_ != State::Sta1 && cause.code != Errc::kCancelled) {
+    end(Ending::kClosed, cause.to_string());
     (void)fire(Event::Evt17);
   }
-  return ended_error();
+  return error();
 }
 
 asio::awaitable<Result<PduHeader>> Association::next_pdu() {
@@ -110,7 +110,7 @@ asio::awaitable<Result<AAssociateRq>> Association::await_request() {
   const AAssociateRj rejection{.result = 1, .source = 2, .reason = 2};
   end(Ending::kRejected, numbers(rejection));
   (void)fire(Event::Evt6, 0, encode(rejection));
-  co_return ended_error();
+  co_return error();
 }
 
 asio::awaitable<Result<AAssociateAc>> Association::request(AAssociateRq proposal,
@@ -134,7 +134,7 @@ asio::awaitable<Result<AAssociateAc>> Association::request(AAssociateRq proposal
     if (!rj) co_return refuse_input(kInvalidParameterValue, rj.error().to_string());
     end(Ending::kRejected, numbers(*rj));
     (void)fire(Event::Evt4);
-    co_return ended_error();
+    co_return error();
   }
   Result<AAssociateAc> ac = decode_associate_ac(*octets);
   if (!ac) co_return refuse_input(kInvalidParameterValue, ac.error().to_string());
@@ -151,7 +151,7 @@ Error Association::unexpected(const PduHeader& header) {
     end(Ending::kInvalid, "unexpected " + describe(header));
   }
   (void)fire(event, kUnexpectedPdu);
-  return ended_error();
+  return error();
 }
 
 asio::awaitable<Error> Association::on_abort_or_unexpected(PduHeader header) {
@@ -163,7 +163,7 @@ asio::awaitable<Error> Association::on_abort_or_unexpected(PduHeader header) {
                                         " reason=" + std::to_string(abort->reason)
                                   : "A-ABORT");
   (void)fire(Event::Evt16);
-  co_return ended_error();
+  co_return error();
 }
 
 void Association::start_reading(Wait wait) {
@@ -190,23 +190,32 @@ bool Association::begin_data(const PduHeader& header) {
     (void)refuse_input(kInvalidParameterValue, describe(header) + " without data");
     return false;
   }
-  watchdog_.set(Watchdog::kRead, options_.progress);
-  progress_counts_ = true;
-  return fire(Event::Evt10) && takes_data();
+  if (!takes_data()) {  // Sta11
+    (void)unexpected(header);
+    return false;
+  }
+  if (!releasing()) {
+    watchdog_.set(Watchdog::kRead, options_.progress);
+    progress_counts_ = true;
+  }
+  return fire(Event::Evt10);
 }
 
 asio::awaitable<Result<Indication>> Association::next(Wait wait) {
-  if (!takes_data()) co_return ended_error();
-  if (input_.pdu_left() == 0) {
-    start_reading(wait);
+  while (input_.pdu_left() == 0) {
+    if (!takes_data() && !releasing()) co_return error();
+    if (!releasing()) start_reading(wait);
     const Result<PduHeader> header = co_await next_pdu();
     if (!header) co_return header.error();
-    if (!takes_data()) co_return ended_error();  // aborted by this side meanwhile
-    if (header->type != static_cast<std::uint8_t>(PduType::kPDataTf)) {
-      co_return co_await on_control_pdu(*header);
+    if (!takes_data() && !releasing()) co_return error();  // aborted by this side meanwhile
+    if (header->type == static_cast<std::uint8_t>(PduType::kPDataTf)) {
+      if (!begin_data(*header)) co_return error();
+      continue;
     }
-    if (!begin_data(*header)) co_return ended_error();
+    const Result<Indication> indication = co_await on_control_pdu(*header);
+    if (!indication || state_ == State::Sta8) co_return indication;
   }
+  if (!takes_data()) co_return error();
   reading_ = true;
   const Result<PdvHeader> pdv = co_await input_.pdv();
   reading_ = false;
@@ -214,7 +223,7 @@ asio::awaitable<Result<Indication>> Association::next(Wait wait) {
     co_return refuse_input(kInvalidParameterValue, pdv.error().to_string());
   }
   if (!pdv) co_return lost(pdv.error());
-  if (!takes_data()) co_return ended_error();
+  if (!takes_data()) co_return error();
   if (pdv->last || pdv->length > 0) pdu_brought_something_ = true;
   co_return Indication{.kind = Indication::Kind::kData, .pdv = *pdv};
 }
@@ -225,51 +234,31 @@ asio::awaitable<Result<Indication>> Association::on_control_pdu(PduHeader header
   if (type == PduType::kAReleaseRq) {
     const Result<Bytes> octets = co_await body();
     if (!octets) co_return octets.error();
-    watchdog_.clear(Watchdog::kRead);
-    (void)fire(Event::Evt12, kUnexpectedPdu);
+    if (!takes_data()) co_return unexpected(header);
+    (void)fire(Event::Evt12);
+    // Both asked at once (AR-8): the requestor answers, then awaits its own answer; the acceptor
+    // awaits its answer first.
+    if (state_ == State::Sta9) (void)fire(Event::Evt14);
+    if (state_ == State::Sta8) watchdog_.clear(Watchdog::kRead);
     co_return Indication{.kind = Indication::Kind::kReleaseRequest, .pdv = {}};
   }
-  if (type == PduType::kAReleaseRp && state_ != State::Sta6) {
+  if (type == PduType::kAReleaseRp && releasing()) {
     end(Ending::kReleased, "released");
     (void)fire(Event::Evt13);
-    co_return ended_error();
+    if (state_ == State::Sta12) (void)fire(Event::Evt14);
+    co_return error();
   }
   co_return co_await on_abort_or_unexpected(header);
 }
 
 asio::awaitable<Result<std::size_t>> Association::read(MutableByteSpan into) {
-  if (!takes_data()) co_return ended_error();
+  if (!takes_data()) co_return error();
   reading_ = true;
   Result<std::size_t> n = co_await input_.read(into);
   reading_ = false;
   if (!n) co_return lost(n.error());
-  if (!takes_data()) co_return ended_error();
+  if (!takes_data()) co_return error();
   co_return n;
-}
-
-asio::awaitable<Result<void>> Association::release(std::chrono::milliseconds timeout) {
-  if (!fire(Event::Evt11)) co_return ended_error();
-  watchdog_.set(Watchdog::kRead, timeout);
-  progress_counts_ = false;
-  while (state_ != State::Sta1 && state_ != State::Sta13) {
-    if (input_.pdu_left() > 0) {  // data that still was under way to us (AR-6): nobody wants it
-      reading_ = true;
-      const Result<void> skipped = co_await input_.skip();
-      reading_ = false;
-      if (!skipped) co_return lost(skipped.error());
-    }
-    const Result<PduHeader> header = co_await next_pdu();
-    if (!header) break;
-    if (header->type == static_cast<std::uint8_t>(PduType::kPDataTf)) {
-      (void)fire(Event::Evt10, kUnexpectedPdu);
-      continue;
-    }
-    const Result<Indication> indication = co_await on_control_pdu(*header);
-    // Both asked at once (AR-8): the requestor answers first, then awaits its own answer.
-    if (indication && state_ == State::Sta9) (void)fire(Event::Evt14);
-  }
-  if (ending_ != Ending::kReleased) co_return ended_error();
-  co_return Result<void>();
 }
 
 asio::awaitable<void> Association::closed() {

@@ -70,8 +70,10 @@ Bytes operator+(Bytes a, const Bytes& b) {
 Bytes p_data(std::uint8_t context, bool command, bool last, ByteSpan data) {
   const auto header = ul::p_data_header(ul::PresentationContextId{context}, command, last,
                                         static_cast<std::uint32_t>(data.size()));
-  Bytes pdu(header.begin(), header.end());
-  pdu.insert(pdu.end(), data.begin(), data.end());
+  Bytes pdu;
+  ByteWriter out(pdu);
+  out.put(header);
+  out.put(data);
   return pdu;
 }
 
