@@ -173,7 +173,7 @@ void MemoryHandler::responded(const service::AssociationInfo& /*peer*/, std::uin
 
 MemoryNode::MemoryNode(service::ListenerConfig config, std::size_t threads, ul::Timers& timers)
     : io_(threads) {
-  config.address = "127.0.0.1";
+  if (config.address == "0.0.0.0") config.address = "127.0.0.1";
   if (config.name.empty()) config.name = "test";
   auto listener =
       service::Listener::open(std::move(config), io_.contexts(), handler, clock_, timers);
