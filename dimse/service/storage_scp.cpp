@@ -73,6 +73,7 @@ StorageScp::StorageScp(std::shared_ptr<Association> association,
 
 asio::awaitable<void> StorageScp::run() {
   association_->on_response_timeout([this] { on_response_timeout(); });
+  association_->on_ended([this] { answered_.cancel(); });
   for (bool going = true; going;) {
     co_await wait_until_outstanding_below(options_.window);
     if (stopping_) {
@@ -91,6 +92,7 @@ asio::awaitable<void> StorageScp::run() {
     going = co_await handle(std::move(**message));
   }
   association_->on_response_timeout(nullptr);
+  association_->on_ended(nullptr);
 }
 
 void StorageScp::stop() {
@@ -225,8 +227,10 @@ asio::awaitable<void> StorageScp::finish(std::shared_ptr<StorageScp> self, Outst
 
 asio::awaitable<void> StorageScp::answer_late(std::shared_ptr<StorageScp> self,
                                               OutstandingPtr store) {
-  co_await self->answer(store, {.status = status::kOutOfResources,
-                                .error_comment = "not durable in time; still being stored"});
+  // Named: g++ 12 destroys a braced temporary within a co_await expression twice.
+  StoreResponse response{.status = status::kOutOfResources,
+                         .error_comment = "not durable in time; still being stored"};
+  co_await self->answer(std::move(store), std::move(response));
 }
 
 asio::awaitable<void> StorageScp::answer(OutstandingPtr store, StoreResponse result) {
@@ -282,7 +286,9 @@ asio::awaitable<bool> StorageScp::respond(ul::PresentationContextId context,
 }
 
 asio::awaitable<void> StorageScp::wait_until_outstanding_below(std::size_t limit) {
-  while (outstanding_.size() >= limit) (void)co_await answered_.async_wait(kUse);
+  while (outstanding_.size() >= limit && association_->writable()) {
+    (void)co_await answered_.async_wait(kUse);
+  }
 }
 
 }  // namespace dr::service

@@ -32,8 +32,10 @@ Association::Association(std::unique_ptr<Transport> transport, AssociationOption
 bool Association::fire(Event event, std::uint8_t abort_reason, Bytes pdu) {
   const std::optional<Transition> cell = lookup(state_, event, role_);
   if (!cell) return false;  // over already: what was still under way has no meaning any more
+  const bool was_writable = writable();
   state_ = cell->next;
   perform(cell->action, abort_reason, std::move(pdu));
+  if (was_writable && !writable() && ended_) ended_();
   return true;
 }
 
@@ -178,11 +180,13 @@ Error Association::refuse_input(std::uint8_t reason, std::string why) {
 
 void Association::close() {
   end(Ending::kClosed, "closed");
+  const bool was_writable = writable();
   state_ = State::Sta1;
   for (const auto slot : {Watchdog::kRead, Watchdog::kWrite, Watchdog::kResponse}) {
     watchdog_.clear(slot);
   }
   transport_->close();
+  if (was_writable && ended_) ended_();
 }
 
 // --- Writing -------------------------------------------------------------------------------------

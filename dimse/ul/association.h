@@ -115,6 +115,10 @@ class Association : public std::enable_shared_from_this<Association> {
 
   /// The clock of kFragment stands while nobody reads: a slow disk is not held against the peer.
   Watchdog& watchdog() noexcept { return watchdog_; }
+  /// Called when no more can be written: for those who wait for something else than reading.
+  void on_ended(std::function<void()> callback) { ended_ = std::move(callback); }
+  /// P-DATA may still be written (Sta6, Sta8).
+  bool writable() const noexcept { return state_ == State::Sta6 || state_ == State::Sta8; }
   /// Called when Watchdog::kResponse runs out.
   void on_response_timeout(std::function<void()> callback) {
     response_timeout_ = std::move(callback);
@@ -164,6 +168,7 @@ class Association : public std::enable_shared_from_this<Association> {
   PduInput input_;
   Watchdog watchdog_;
   std::function<void()> response_timeout_;
+  std::function<void()> ended_;
   State state_ = State::Sta1;
   Role role_;
   Ending ending_ = Ending::kNone;

@@ -1,6 +1,7 @@
 #include "test/support/memory_node.h"
 
 #include <chrono>
+#include <future>
 #include <utility>
 
 #include <asio/experimental/as_tuple.hpp>
@@ -129,6 +130,16 @@ void MemoryHandler::wait_for_begun(std::size_t count) {
   wait(lock, [&] { return begun_ >= count; });
 }
 
+void MemoryHandler::forget_held() {
+  const std::lock_guard lock(mutex_);
+  held_.clear();
+}
+
+std::size_t MemoryHandler::begun() {
+  const std::lock_guard lock(mutex_);
+  return begun_;
+}
+
 std::size_t MemoryHandler::wait_for_discarded(std::size_t count) {
   std::unique_lock lock(mutex_);
   wait(lock, [&] { return discarded_ >= count; });
@@ -181,10 +192,22 @@ MemoryNode::MemoryNode(service::ListenerConfig config, std::size_t threads, ul::
   listener_ = std::move(*listener);
 }
 
+void MemoryNode::settle() {
+  // Completions that are due stand in front of what is posted now; what those post, behind it.
+  for (int round = 0; round < 3; ++round) {
+    for (asio::io_context* context : io_.contexts()) {
+      std::promise<void> reached;
+      asio::post(*context, [&reached] { reached.set_value(); });
+      reached.get_future().wait();
+    }
+  }
+}
+
 MemoryNode::~MemoryNode() {
   listener_->stop_now();
   EXPECT_TRUE(listener_->wait_until_closed(kPatience));
   io_.stop();
+  handler.forget_held();
 }
 
 }  // namespace dr::test

@@ -60,6 +60,9 @@ class MemoryHandler final : public service::Handler {
   std::vector<Object> wait_for_objects(std::size_t count);
   std::vector<Ended> wait_for_ended(std::size_t count);
   void wait_for_begun(std::size_t count);
+  std::size_t begun();
+  /// What is held goes down with its io_context.
+  void forget_held();
   /// Sinks that died without finish().
   std::size_t wait_for_discarded(std::size_t count);
   std::vector<std::uint16_t> statuses();
@@ -101,6 +104,8 @@ class MemoryNode {
   MemoryHandler handler;
   service::Listener& listener() { return *listener_; }
   std::uint16_t port() const { return listener_->port(); }
+  /// Returns when what the node has begun has been carried on as far as it goes by itself.
+  void settle();
   /// One of the node's own, for clients of the test.
   asio::io_context& context() { return *io_.contexts().front(); }
 
