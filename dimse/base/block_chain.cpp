@@ -11,7 +11,9 @@ constexpr std::align_val_t kAlignment{4096};
 
 }  // namespace
 
-BlockPool::BlockPool(std::size_t budget_octets) : budget_(budget_octets) {}
+BlockPool::BlockPool(std::size_t budget_octets) : budget_(budget_octets) {
+  free_.reserve(kKeep);  // so that give_back never allocates
+}
 
 BlockPool::~BlockPool() {
   for (std::byte* block : free_) ::operator delete(block, kAlignment);
@@ -28,7 +30,12 @@ std::byte* BlockPool::try_take() {
       return block;
     }
   }
-  return static_cast<std::byte*>(::operator new(kBlockSize, kAlignment));
+  void* block = ::operator new(kBlockSize, kAlignment, std::nothrow);
+  if (block == nullptr) {  // the system's budget is smaller than ours
+    const std::scoped_lock lock(mutex_);
+    --taken_;
+  }
+  return static_cast<std::byte*>(block);
 }
 
 void BlockPool::give_back(std::byte* block) noexcept {

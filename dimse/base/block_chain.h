@@ -21,7 +21,7 @@ class BlockPool {
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
 
-  /// A block, or nullptr when the budget is used up.
+  /// A block, or nullptr when the budget is used up or the system has no memory.
   std::byte* try_take();
   void give_back(std::byte* block) noexcept;
   std::size_t octets_in_use() const;

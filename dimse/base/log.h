@@ -33,7 +33,7 @@ using Sink = void (*)(Level, std::string_view line);
 /// Set once, before the first event; without it nothing is logged.
 void set_sink(Sink sink, Level least);
 
-/// One structured line: `event key=value key="te\"xt"`. Event names are constants with dots:
+/// One structured line: `event key=1 key="te\x22xt"`. Event names are constants with dots:
 /// "association.accepted".
 void event(Level level, std::string_view name, std::initializer_list<Field> fields);
 

@@ -78,8 +78,8 @@ class [[nodiscard]] Result<void> {
 
   explicit operator bool() const noexcept { return !error_; }
   bool ok() const noexcept { return !error_; }
-  const Error& error() const& { return *error_; }
-  Error&& error() && { return *std::move(error_); }
+  const Error& error() const& { return error_.value(); }
+  Error&& error() && { return std::move(error_).value(); }
 
  private:
   std::optional<Error> error_;

@@ -86,16 +86,16 @@ Uid uid_or_empty(ByteSpan octets) {
   return uid ? *uid : Uid{};
 }
 
-/// Context identifiers of one PDU: odd, and each only once.
+/// Context identifiers of one PDU: odd, and each only once, so never above
+/// kMaxPresentationContexts.
 class ContextIds {
+  static_assert(kMaxPresentationContexts == 128, "as many as there are odd octets");
+
  public:
   void add(std::uint8_t id, const std::byte* at, Decoder& decoder) {
     if (id % 2 == 0) decoder.fail(Errc::kMalformed, "presentation context id is even", at);
     if (seen_[id]) decoder.fail(Errc::kMalformed, "presentation context id used twice", at);
     seen_.set(id);
-    if (seen_.count() > kMaxPresentationContexts) {
-      decoder.fail(Errc::kTooLong, "presentation contexts limit=128", at);
-    }
   }
 
  private:
@@ -174,25 +174,26 @@ void sop_class_extended(Item& item, UserInformation& user, Decoder& decoder) {
   user.extended.push_back(std::move(extended));
 }
 
-/// PS3.7 D.3.3.7.1 (58H): type, response requested, primary field, secondary field; D.3.3.7.2
-/// (59H): the server's response. Fields are counted by two octets.
-void user_identity(Item& item, UserInformation& user, Decoder& decoder) {
+/// PS3.7 D.3.3.7.1 (58H, in a request): type, response requested, primary field, secondary field;
+/// D.3.3.7.2 (59H, in an acceptance): the server's response. Fields are counted by two octets.
+void user_identity(Item& item, bool request, UserInformation& user, Decoder& decoder) {
+  if (request != (item.type == kUserIdentityRqItem)) return;
   UserIdentity identity;
   const auto field = [&] {
     const ByteSpan octets = item.body.take(item.body.be<std::uint16_t>());
     return Bytes(octets.begin(), octets.end());
   };
-  if (item.type == kUserIdentityRqItem) {
+  if (request) {
     identity.type = item.body.u8();
     identity.positive_response_requested = item.body.u8() == 1;
   }
   identity.primary = field();
-  if (item.type == kUserIdentityRqItem) identity.secondary = field();
+  if (request) identity.secondary = field();
   decoder.check(item.body, "user identity too short");
   user.user_identity = std::move(identity);
 }
 
-void user_sub_item(Item item, UserInformation& user, Decoder& decoder) {
+void user_sub_item(Item item, bool request, UserInformation& user, Decoder& decoder) {
   switch (item.type) {
     case kMaximumLengthItem:
       user.max_pdu_length = item.body.be<std::uint32_t>();
@@ -221,7 +222,7 @@ void user_sub_item(Item item, UserInformation& user, Decoder& decoder) {
       break;
     case kUserIdentityRqItem:
     case kUserIdentityAcItem:
-      user_identity(item, user, decoder);
+      user_identity(item, request, user, decoder);
       break;
     default:  // others, SOP class common extended negotiation (57H) too, are never answered
       break;
@@ -229,7 +230,7 @@ void user_sub_item(Item item, UserInformation& user, Decoder& decoder) {
 }
 
 /// PS3.8 9.3.2.3. A sub-item that should come once and comes again replaces the earlier one.
-UserInformation user_information(Item item, Decoder& decoder) {
+UserInformation user_information(Item item, bool request, Decoder& decoder) {
   UserInformation user;
   std::size_t sub_items = 0;
   while (auto sub = decoder.next(item.body)) {
@@ -237,7 +238,7 @@ UserInformation user_information(Item item, Decoder& decoder) {
       decoder.fail(Errc::kTooLong, "user information sub-items limit=256", sub->at);
       break;
     }
-    user_sub_item(*sub, user, decoder);
+    user_sub_item(*sub, request, user, decoder);
   }
   return user;
 }
@@ -281,7 +282,7 @@ Result<Associate> decode_associate(ByteSpan body, std::uint8_t context_type,
     if (item->type == kApplicationContextItem) {
       pdu.application_context = trimmed_text(item->body.rest());
     } else {
-      pdu.user = user_information(*item, decoder);
+      pdu.user = user_information(*item, context_type == kPresentationContextRqItem, decoder);
     }
   }
   if (decoder.failed()) return std::move(decoder).error();
