@@ -266,7 +266,8 @@ void StorageScp::watch_oldest() {
 
 void StorageScp::on_response_timeout() {
   const SteadyTime now = association_->watchdog().now();
-  for (const OutstandingPtr& store : outstanding_) {
+  // A copy: what is spawned may come to its end at once, and leave the list.
+  for (const OutstandingPtr& store : std::list<OutstandingPtr>(outstanding_)) {
     if (store->answered || store->deadline > now) continue;
     store->answered = true;
     asio::co_spawn(association_->transport().executor(), answer_late(shared_from_this(), store),

@@ -167,8 +167,9 @@ void Association::abort(std::string why, Ending ending) {
 }
 
 void Association::abort_and_close(std::string why) {
+  const bool stuck = writing_;  // in a write that nothing can follow any more
   abort(std::move(why));
-  if (writing_) return close();  // to a peer that does not read, as far as anyone can tell
+  if (stuck) return close();
   asio::co_spawn(transport_->executor(), close_after_sending(shared_from_this()), asio::detached);
 }
 

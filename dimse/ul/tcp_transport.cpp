@@ -1,3 +1,5 @@
+#include <array>
+
 #include <asio/error.hpp>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/use_awaitable.hpp>
@@ -11,6 +13,7 @@ namespace dr::ul {
 namespace {
 
 constexpr auto kUse = asio::experimental::as_tuple(asio::use_awaitable);
+constexpr std::size_t kSmallWrite = 1024;
 
 Error network_error(std::string_view what, const std::error_code& ec) {
   if (ec == asio::error::eof) return {Errc::kClosed, std::string(what) + ": end of stream"};
@@ -37,6 +40,7 @@ class TcpTransport final : public Transport {
   }
 
   asio::awaitable<Result<void>> write(std::span<const asio::const_buffer> parts) override {
+    if (asio::buffer_size(parts) <= kSmallWrite) co_return co_await write_small(parts);
     const auto [ec, n] = co_await asio::async_write(socket_, parts, kUse);
     if (ec) co_return network_error("write", ec);
     co_return Result<void>();
@@ -57,6 +61,21 @@ class TcpTransport final : public Transport {
   }
 
  private:
+  // A response nearly always finds room: then it costs one system call and no turn of the event
+  // loop, which would be a third of the cost of a small object.
+  asio::awaitable<Result<void>> write_small(std::span<const asio::const_buffer> parts) {
+    std::error_code ec;
+    const std::size_t sent = socket_.write_some(parts, ec);
+    if (ec && ec != asio::error::would_block) co_return network_error("write", ec);
+    if (sent == asio::buffer_size(parts)) co_return Result<void>();
+    std::array<std::byte, kSmallWrite> rest;
+    const std::size_t all = asio::buffer_copy(asio::buffer(rest), parts);
+    const auto [late, n] =
+        co_await asio::async_write(socket_, asio::buffer(rest.data() + sent, all - sent), kUse);
+    if (late) co_return network_error("write", late);
+    co_return Result<void>();
+  }
+
   asio::ip::tcp::socket socket_;
   PeerAddress peer_;
 };

@@ -65,8 +65,8 @@ class MemoryHandler::Sink final : public service::ObjectSink {
     finished_ = true;
     if (handler_.hold) co_await wait_for_release();
     service::StoreResponse response;
-    if (handler_.on_finish) response = handler_.on_finish(object_);
     const std::lock_guard lock(handler_.mutex_);
+    if (handler_.finish_) response = handler_.finish_(object_);
     handler_.octets_ += octets_;
     if (handler_.keep) handler_.objects_.push_back(std::move(object_));
     handler_.changed_.notify_all();
@@ -96,6 +96,16 @@ class MemoryHandler::Sink final : public service::ObjectSink {
 template <class Predicate>
 void MemoryHandler::wait(std::unique_lock<std::mutex>& lock, Predicate predicate) {
   if (!changed_.wait_for(lock, kPatience, predicate)) ADD_FAILURE() << "waited in vain";
+}
+
+void MemoryHandler::on_admit(Admit admit) {
+  const std::lock_guard lock(mutex_);
+  admit_ = std::move(admit);
+}
+
+void MemoryHandler::on_finish(Finish finish) {
+  const std::lock_guard lock(mutex_);
+  finish_ = std::move(finish);
 }
 
 void MemoryHandler::release(std::size_t index) {
@@ -157,7 +167,8 @@ std::uint64_t MemoryHandler::octets() {
 }
 
 std::optional<ul::AAssociateRj> MemoryHandler::admit(const service::AssociationInfo& peer) {
-  return on_admit ? on_admit(peer) : std::nullopt;
+  const std::lock_guard lock(mutex_);
+  return admit_ ? admit_(peer) : std::nullopt;
 }
 
 void MemoryHandler::associated(const service::AssociationInfo& /*peer*/) {}

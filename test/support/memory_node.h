@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -47,12 +48,15 @@ class MemoryHandler final : public service::Handler {
     service::AssociationSummary summary;
   };
 
-  // Set before the first association.
-  std::function<std::optional<ul::AAssociateRj>(const service::AssociationInfo&)> on_admit;
-  std::function<service::StoreResponse(const Object&)> on_finish;
-  std::size_t buffer_size = 64 * 1024;
-  bool keep = true;   // false: the octets are counted and forgotten
-  bool hold = false;  // finish() waits for release()
+  using Admit = std::function<std::optional<ul::AAssociateRj>(const service::AssociationInfo&)>;
+  using Finish = std::function<service::StoreResponse(const Object&)>;
+
+  // For the associations and objects that begin after it.
+  void on_admit(Admit admit);
+  void on_finish(Finish finish);
+  std::atomic<std::size_t> buffer_size = 64 * 1024;
+  std::atomic<bool> keep = true;   // false: the octets are counted and forgotten
+  std::atomic<bool> hold = false;  // finish() waits for release()
 
   /// Lets one object that waits in finish() go on: the `index`th of those that wait.
   void release(std::size_t index = 0);
@@ -83,6 +87,8 @@ class MemoryHandler final : public service::Handler {
 
   std::mutex mutex_;
   std::condition_variable changed_;
+  Admit admit_;
+  Finish finish_;
   std::vector<Object> objects_;
   std::vector<Ended> ended_;
   std::vector<std::function<void()>> held_;

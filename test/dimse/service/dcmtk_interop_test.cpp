@@ -117,9 +117,9 @@ TEST_F(Dcmtk, StorescuDeliversOctetForOctetWithPdusOfAnySize) {
 
 TEST_F(Dcmtk, StorescuHearsARefusal) {
   MemoryNode node;
-  node.handler.on_finish = [](const test::MemoryHandler::Object&) {
+  node.handler.on_finish([](const test::MemoryHandler::Object&) {
     return StoreResponse{.status = 0xa700, .error_comment = "full"};
-  };
+  });
   EXPECT_NE(test::run({"storescu", "-xe", "127.0.0.1", std::to_string(node.port()),
                        write_file(folder_, "1.2.3.1", a_data_set("1.2.3.1", 100))},
                       log()),

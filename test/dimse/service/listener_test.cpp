@@ -119,10 +119,10 @@ TEST(Listener, AnswersEveryOneOf128ContextsOnce) {
 
 TEST(Listener, SendsTheHandlersRejectionAndTellsItOfTheEnd) {
   MemoryNode node;
-  node.handler.on_admit = [](const AssociationInfo& peer) -> std::optional<ul::AAssociateRj> {
+  node.handler.on_admit([](const AssociationInfo& peer) -> std::optional<ul::AAssociateRj> {
     if (peer.called_ae_title.view() == "ROUTER") return std::nullopt;
     return ul::AAssociateRj{.result = 1, .source = 1, .reason = 7};
-  };
+  });
   ul::AAssociateRq rq = test::an_association_request();
   rq.called_ae_title = "SOMEBODY";
   ScriptedPeer peer(node.port());
@@ -150,11 +150,11 @@ TEST(Listener, GivesEachConnectionToTheLeastLoadedContext) {
   MemoryNode node({}, 2);
   std::mutex mutex;
   std::map<std::thread::id, int> threads;
-  node.handler.on_admit = [&](const AssociationInfo&) -> std::optional<ul::AAssociateRj> {
+  node.handler.on_admit([&](const AssociationInfo&) -> std::optional<ul::AAssociateRj> {
     const std::lock_guard lock(mutex);
     ++threads[std::this_thread::get_id()];
     return std::nullopt;
-  };
+  });
   std::vector<ScriptedPeer> peers;
   for (int i = 0; i < 6; ++i) {
     peers.emplace_back(node.port());

@@ -248,9 +248,9 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(StorageScp, PassesTheSinksStatusAndCommentOn) {
   MemoryNode node;
-  node.handler.on_finish = [](const test::MemoryHandler::Object&) {
+  node.handler.on_finish([](const test::MemoryHandler::Object&) {
     return StoreResponse{.status = 0xa900, .error_comment = "SOP class differs"};
-  };
+  });
   ScriptedPeer peer(node.port());
   ASSERT_TRUE(peer.associate(test::an_association_request()));
   peer.send(a_store(1));
@@ -324,9 +324,9 @@ TEST_F(Deadlines, ArtimClosesAConnectionThatDoesNotAssociate) {
 
 TEST_F(Deadlines, ArtimClosesARejectedConnectionThatThePeerKeepsOpen) {
   MemoryNode node({}, 1, timers_);
-  node.handler.on_admit = [](const AssociationInfo&) {
+  node.handler.on_admit([](const AssociationInfo&) {
     return ul::AAssociateRj{.result = 2, .source = 3, .reason = 2};
-  };
+  });
   ScriptedPeer peer(node.port());
   peer.send(ul::encode(test::an_association_request()));
   peer.expect(hex("03 00 00000004 00 02 03 02"));

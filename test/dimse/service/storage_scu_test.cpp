@@ -47,7 +47,11 @@ class StorageScuTest : public testing::Test {
   StoreOutcome store(StorageScu& scu, DataSetSource& source) {
     return wait_for(context(), scu.store(kCt, uid_literal("1.2.3.4"), source));
   }
-  // On its own thread, as all its calls.
+  // On their own thread, as all its calls.
+  bool open(StorageScu& scu) {
+    return wait_for(context(),
+                    [](StorageScu* s) -> asio::awaitable<bool> { co_return s->open(); }(&scu));
+  }
   void destroy(Scu scu) { wait_for(context(), drop(std::move(scu))); }
   static asio::awaitable<bool> drop(Scu scu) {
     scu.reset();
@@ -93,12 +97,12 @@ TEST_F(StorageScuTest, EchoesAndReleases) {
   const auto echo = wait_for(context(), (*scu)->echo());
   ASSERT_TRUE(echo);
   EXPECT_EQ(*echo, 0);
-  EXPECT_TRUE((*scu)->open());
+  EXPECT_TRUE(open(**scu));
   wait_for(context(), [](StorageScu* s) -> asio::awaitable<bool> {
     co_await s->release();
     co_return true;
   }(scu->get()));
-  EXPECT_FALSE((*scu)->open());
+  EXPECT_FALSE(open(**scu));
   EXPECT_EQ(node.handler.wait_for_ended(1)[0].summary.outcome, "released");
   destroy(std::move(*scu));
 }
@@ -128,7 +132,7 @@ TEST_F(StorageScuTest, ASourceThatFailsAbortsBeforeTheLastFragment) {
   const StoreOutcome outcome = store(**scu, source);
   ASSERT_TRUE(outcome.error);
   EXPECT_FALSE(outcome.sent_all);
-  EXPECT_FALSE((*scu)->open());
+  EXPECT_FALSE(open(**scu));
   EXPECT_EQ(node.handler.wait_for_discarded(1), 1U);
   EXPECT_EQ(node.handler.wait_for_ended(1)[0].summary.outcome, "peer-aborted");
   destroy(std::move(*scu));
@@ -294,7 +298,7 @@ TEST_F(ScriptedAcceptor, AFailureStatusIsAnOutcomeNotAnError) {
   EXPECT_EQ(outcome.status, 0xa700);
   EXPECT_EQ(outcome.error_comment.find('\n'), std::string::npos);
   EXPECT_TRUE(outcome.sent_all);
-  EXPECT_TRUE(scu->open());
+  EXPECT_TRUE(open(*scu));
   destroy(std::move(scu));
 }
 
@@ -309,7 +313,7 @@ TEST_F(ScriptedAcceptor, AnAbortWithinTheDataSetIsKnownNotToHaveArrived) {
   });
   ASSERT_TRUE(outcome.error);
   EXPECT_FALSE(outcome.sent_all);
-  EXPECT_FALSE(scu->open());
+  EXPECT_FALSE(open(*scu));
   destroy(std::move(scu));
 }
 
@@ -351,7 +355,7 @@ TEST_F(ScriptedAcceptor, NoResponseInTimeAborts) {
   ASSERT_TRUE(outcome.error);
   EXPECT_EQ(outcome.error->code, Errc::kTimeout);
   EXPECT_TRUE(outcome.sent_all);
-  EXPECT_FALSE(scu->open());
+  EXPECT_FALSE(open(*scu));
   destroy(std::move(scu));
 }
 
@@ -372,7 +376,7 @@ TEST_F(ScriptedAcceptor, APeerThatReleasesAtRestIsConfirmed) {
   ASSERT_TRUE(scu);
   peer_->send(test::kReleaseRq);
   peer_->expect(test::kReleaseRp);
-  EXPECT_FALSE(scu->open());
+  EXPECT_FALSE(open(*scu));
   destroy(std::move(scu));
 }
 
