@@ -12,14 +12,12 @@ namespace {
 struct Range {
   std::uint64_t offset = 0;
   std::uint64_t octets = 0;
-  std::uint32_t crc_seed = 0;
   std::uint32_t crc = 0;
 };
 
 class RangeReader : public BodyReader {
  public:
-  RangeReader(const File& file, const Range& range)
-      : file_(file), range_(range), crc_(range.crc_seed) {}
+  RangeReader(const File& file, const Range& range) : file_(file), range_(range) {}
 
   std::uint64_t size() const override { return range_.octets; }
 
@@ -42,7 +40,7 @@ class RangeReader : public BodyReader {
   const File& file_;
   const Range range_;
   std::uint64_t done_ = 0;
-  std::uint32_t crc_;
+  std::uint32_t crc_ = 0;
 };
 
 class InlineBody final : public RangeReader {
@@ -88,9 +86,9 @@ Result<StoredRecord> read_stored(const Segment& segment, std::uint64_t offset, E
                                       MutableByteSpan(octets).subspan(have));
     if (!more) return std::move(more).error();
   }
-  const std::uint32_t seed = payload_seed(epoch);
-  if (crc32c(seed, octets) != header->head_crc) return corrupt(segment, offset, sequence, "head");
-  return StoredRecord{*header, std::move(octets), offset + header->body_offset(), seed};
+  if (crc32c(head_seed(epoch), octets) != header->head_crc)
+    return corrupt(segment, offset, sequence, "head");
+  return StoredRecord{*header, std::move(octets), offset + header->body_offset()};
 }
 
 Result<LargeRef> read_large_ref(const Segment& segment, const StoredRecord& record) {
@@ -99,15 +97,14 @@ Result<LargeRef> read_large_ref(const Segment& segment, const StoredRecord& reco
   if (!n) return std::move(n).error();
   const auto ref = decode_large_ref(octets);
   if (!ref || record.header.body_octets != kLargeRefSize ||
-      crc32c(record.payload_seed, octets) != record.header.body_crc) {
+      crc32c(0, octets) != record.header.body_crc) {
     return corrupt(segment, record.body_offset, record.header.sequence, "large object's reference");
   }
   return *ref;
 }
 
 std::unique_ptr<BodyReader> inline_body(SegmentPin segment, const StoredRecord& record) {
-  const Range range{record.body_offset, record.header.body_octets, record.payload_seed,
-                    record.header.body_crc};
+  const Range range{record.body_offset, record.header.body_octets, record.header.body_crc};
   return std::make_unique<InlineBody>(std::move(segment), range);
 }
 
@@ -115,7 +112,7 @@ Result<std::unique_ptr<BodyReader>> large_body(FileSystem& files, const LargeRef
   auto file = files.open(large_file_name(ref), FileSystem::Mode::kRead);
   if (!file) return std::move(file).error();
   return std::unique_ptr<BodyReader>(
-      std::make_unique<LargeBody>(std::move(*file), Range{0, ref.octets, 0, ref.crc}));
+      std::make_unique<LargeBody>(std::move(*file), Range{0, ref.octets, ref.crc}));
 }
 
 }  // namespace dr::journal

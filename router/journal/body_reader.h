@@ -13,7 +13,6 @@ struct StoredRecord {
   RecordHeader header;
   Bytes head;
   std::uint64_t body_offset = 0;  // in the segment
-  std::uint32_t payload_seed = 0;
 };
 
 /// Reads header and head at `offset` and checks them: kCorrupt when they are not those of

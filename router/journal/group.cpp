@@ -20,27 +20,25 @@ ByteSpan padding(std::uint64_t octets, std::uint64_t alignment) {
 
 }  // namespace
 
-Pending::Pending(RecordType record_type, ByteSpan head, std::uint32_t payload_seed) {
+Pending::Pending(RecordType record_type, ByteSpan head, std::uint32_t head_seed) {
   header.type = record_type;
   header.head_octets = static_cast<std::uint32_t>(head.size());
-  header.head_crc = crc32c(payload_seed, head);
-  header.body_crc = payload_seed;
+  header.head_crc = crc32c(head_seed, head);
   framed.reserve(static_cast<std::size_t>(header.body_offset()));
   framed.resize(kRecordHeaderSize);
   framed.insert(framed.end(), head.begin(), head.end());
   framed.resize(static_cast<std::size_t>(header.body_offset()));
 }
 
-void Pending::set_body(BlockChain octets, std::uint32_t payload_seed) {
+void Pending::set_body(BlockChain octets) {
   header.body_octets = octets.size();
-  header.body_crc = payload_seed;
-  for (const ByteSpan part : octets.spans()) header.body_crc = crc32c(header.body_crc, part);
+  header.body_crc = octets.checksum();
   chain = std::move(octets);
 }
 
-void Pending::set_body(Bytes octets, std::uint32_t payload_seed) {
+void Pending::set_body(Bytes octets) {
   header.body_octets = octets.size();
-  header.body_crc = crc32c(payload_seed, octets);
+  header.body_crc = crc32c(0, octets);
   body = std::move(octets);
 }
 

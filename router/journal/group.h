@@ -12,9 +12,9 @@ namespace dr::journal {
 
 /// A record on its way to the disk. Its checksums are computed by the thread that appends it.
 struct Pending {
-  Pending(RecordType record_type, ByteSpan head, std::uint32_t payload_seed);
-  void set_body(BlockChain chain, std::uint32_t payload_seed);
-  void set_body(Bytes octets, std::uint32_t payload_seed);
+  Pending(RecordType record_type, ByteSpan head, std::uint32_t head_seed);
+  void set_body(BlockChain octets);
+  void set_body(Bytes octets);
 
   bool is_object() const { return header.type == RecordType::kObject; }
   /// Somebody waits for it to be durable.

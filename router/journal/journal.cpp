@@ -40,7 +40,7 @@ class SpoolJournal final : public Journal {
     auto random = random_id();
     if (!random) return std::move(random).error();
     epoch_ = Epoch{load_le<std::uint64_t>(random->data())};
-    payload_seed_ = payload_seed(epoch_);
+    head_seed_ = head_seed(epoch_);
     if (auto ready = pool_.start(std::move(recovered->free)); !ready) return ready;
     return open_epoch(std::move(*recovered));
   }
@@ -49,9 +49,9 @@ class SpoolJournal final : public Journal {
   const std::string& spool_id() const override { return spool_.id; }
 
   void append_object(ObjectRecord record, BlockChain data, Done done) override {
-    Pending pending(RecordType::kObject, encode(record), payload_seed_);
+    Pending pending(RecordType::kObject, encode(record), head_seed_);
     pending.routes = std::move(record.routes);
-    pending.set_body(std::move(data), payload_seed_);
+    pending.set_body(std::move(data));
     pending.done = std::move(done);
     push_object(std::move(pending));
   }
@@ -66,18 +66,18 @@ class SpoolJournal final : public Journal {
   void append_large(ObjectRecord record, std::unique_ptr<LargeObject> data, Done done) override {
     std::unique_ptr<LargeWriter> large(static_cast<LargeWriter*>(data.release()));
     if (!large->sealed()) return done(Error{Errc::kInvalid, "large object is not sealed"});
-    Pending pending(RecordType::kObject, encode(record), payload_seed_);
+    Pending pending(RecordType::kObject, encode(record), head_seed_);
     pending.routes = std::move(record.routes);
     pending.header.flags = kLargeBody;
     const LargeRefOctets ref = encode(large->ref());
-    pending.set_body(Bytes(ref.begin(), ref.end()), payload_seed_);
+    pending.set_body(Bytes(ref.begin(), ref.end()));
     pending.large = std::move(large);
     pending.done = std::move(done);
     push_object(std::move(pending));
   }
 
   Result<void> append(RecordType type, Bytes head) override {
-    Pending pending(type, head, payload_seed_);
+    Pending pending(type, head, head_seed_);
     if (!fits(pending)) return too_long(pending);
     if (type == RecordType::kOutcome) {
       auto outcome = decode_outcome(head);
@@ -262,7 +262,7 @@ class SpoolJournal final : public Journal {
   Spool spool_;
   RecoveryReport report_;
   Epoch epoch_{};
-  std::uint32_t payload_seed_ = 0;
+  std::uint32_t head_seed_ = 0;
   State state_;
   SegmentPool pool_;
   CursorStore cursors_;

@@ -29,7 +29,7 @@ bool is_sealed(ByteSpan octets, std::uint64_t magic, std::uint32_t seed) {
 
 }  // namespace
 
-std::uint32_t payload_seed(Epoch epoch) {
+std::uint32_t head_seed(Epoch epoch) {
   std::array<std::byte, 8> octets;
   store_le(octets.data(), value(epoch));
   return crc32c(0, octets);
@@ -38,7 +38,7 @@ std::uint32_t payload_seed(Epoch epoch) {
 std::uint32_t header_seed(Epoch epoch, std::uint64_t segment) {
   std::array<std::byte, 8> octets;
   store_le(octets.data(), segment);
-  return crc32c(payload_seed(epoch), octets);
+  return crc32c(head_seed(epoch), octets);
 }
 
 SegmentHeaderOctets encode(const SegmentHeader& header) {

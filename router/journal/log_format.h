@@ -32,8 +32,9 @@ constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t to) {
 /// Of one node's life, from open to close: random.
 enum class Epoch : std::uint64_t {};
 constexpr std::uint64_t value(Epoch e) { return static_cast<std::uint64_t>(e); }
-/// What the checksums of heads and bodies start from.
-std::uint32_t payload_seed(Epoch epoch);
+/// What the checksums of heads start from. Those of bodies start from zero: they are computed while
+/// octets arrive, and the header that holds them is bound to its place.
+std::uint32_t head_seed(Epoch epoch);
 /// What the checksums of group and record headers start from: what a recycled segment still holds
 /// of its earlier life never passes for a header of this one.
 std::uint32_t header_seed(Epoch epoch, std::uint64_t segment);

@@ -175,7 +175,7 @@ class Recovery {
 
   std::uint64_t first_group() const {
     if (!loaded_.empty() && loaded_.front().header) return loaded_.front().header->first_group;
-    return steps_.empty() ? 0 : steps_.front().group.header.group;
+    return steps_.empty() ? 1 : steps_.front().group.header.group;
   }
 
   /// Takes one group in. False: it is torn, and not known to be durable.

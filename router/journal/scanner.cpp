@@ -61,7 +61,7 @@ Result<std::optional<ByteSpan>> RecordScanner::head_of(std::uint64_t offset,
                                                        const RecordHeader& header) {
   auto head = window_.get(offset + kRecordHeaderSize, header.head_octets);
   if (!head) return std::move(head).error();
-  if (head->size() != header.head_octets || crc32c(payload_seed_, *head) != header.head_crc) {
+  if (head->size() != header.head_octets || crc32c(head_seed_, *head) != header.head_crc) {
     return std::optional<ByteSpan>{};
   }
   return std::optional<ByteSpan>{*head};
@@ -111,7 +111,7 @@ Result<bool> RecordScanner::whole(std::uint64_t begin, std::uint64_t end, std::u
 }
 
 Result<bool> RecordScanner::body_whole(const FoundRecord& record) {
-  std::uint32_t crc = payload_seed_;
+  std::uint32_t crc = 0;
   std::uint64_t at = record.offset + record.header.body_offset();
   for (std::uint64_t left = record.header.body_octets; left > 0;) {
     auto octets = window_.get(at, std::min(left, kChunk));

@@ -58,9 +58,7 @@ Result<std::vector<FoundGroup>> find_groups(FileWindow& window, std::uint64_t se
 class RecordScanner {
  public:
   RecordScanner(FileWindow& window, Epoch epoch, std::uint64_t segment)
-      : window_(window),
-        header_seed_(header_seed(epoch, segment)),
-        payload_seed_(payload_seed(epoch)) {}
+      : window_(window), header_seed_(header_seed(epoch, segment)), head_seed_(head_seed(epoch)) {}
 
   using Visitor = std::function<void(const FoundRecord&)>;
 
@@ -80,7 +78,7 @@ class RecordScanner {
 
   FileWindow& window_;
   std::uint32_t header_seed_;
-  std::uint32_t payload_seed_;
+  std::uint32_t head_seed_;
 };
 
 }  // namespace dr::journal

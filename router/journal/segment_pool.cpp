@@ -9,9 +9,10 @@
 namespace dr::journal {
 namespace {
 
-constexpr std::chrono::milliseconds kBreath{20};  // the writer was busy within this: not now
-constexpr std::chrono::seconds kRetry{1};         // after a full disk
+constexpr std::chrono::milliseconds kBreath{250};  // the writer was busy within this: not now
+constexpr std::chrono::seconds kRetry{1};          // after a full disk
 constexpr std::size_t kChunk = 1 << 20;
+constexpr std::uint64_t kPlenty = 16;  // segments
 
 }  // namespace
 
@@ -97,14 +98,25 @@ Result<FreeFile> SegmentPool::create(bool zeroed) {
     if (!file && file.error().code == Errc::kConflict) continue;  // from an earlier start
     if (!file) return std::move(file).error();
     FreeFile made{name, std::move(*file), segment_octets_};
-    auto ready = made.file->allocate(segment_octets_);
-    if (ready && zeroed) ready = fill(*made.file);
+    auto ready = zeroed ? fill(*made.file) : lay_out(*made.file);
     if (ready) ready = made.file->sync();
     if (ready) ready = files_.sync_dir(kJournalDir);
     if (ready) return made;
     discard(std::move(made));
     return std::move(ready).error();
   }
+}
+
+/// Without zeros: they would take the disk from the writer who waits. Measured: space that is only
+/// allocated costs the writes into it up to three times the CPU of a sparse file, so space is
+/// allocated only where it is scarce, and a write might find none.
+Result<void> SegmentPool::lay_out(File& file) {
+  auto free = files_.free_octets();
+  if (!free) return std::move(free).error();
+  if (*free < kPlenty * segment_octets_) return file.allocate(segment_octets_);
+  const Bytes zeros(kPage);
+  const ByteSpan part(zeros);
+  return file.write_at(segment_octets_ - part.size(), std::span(&part, 1));
 }
 
 Result<void> SegmentPool::fill(File& file) {

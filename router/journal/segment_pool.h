@@ -24,8 +24,8 @@ class SegmentPool {
   Result<void> start(std::vector<FreeFile> found);
   void stop();
 
-  /// A file to write on: the oldest free one, else a new one whose space is allocated but not
-  /// zeroed. kNoSpace: there is only the reserve left, or not even that with `may_use_reserve`.
+  /// A file to write on: the oldest free one, else a new one that is not zeroed. kNoSpace: there is
+  /// only the reserve left, or not even that with `may_use_reserve`.
   Result<FreeFile> take(bool may_use_reserve);
   /// A segment whose end is on disk. Beyond `ahead_octets` files are deleted.
   void give_back(FreeFile file);
@@ -35,6 +35,7 @@ class SegmentPool {
 
  private:
   Result<FreeFile> create(bool zeroed);
+  Result<void> lay_out(File& file);
   Result<void> fill(File& file);
   void run();
   void discard(FreeFile file);

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "router/journal/journal.h"
+#include "router/journal/log_format.h"
 #include "test/support/fault_file_system.h"
 
 namespace dr::journal {
