@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
 #include "dimse/base/log.h"
 
@@ -21,7 +22,7 @@ SegmentPool::SegmentPool(FileSystem& files, std::uint64_t segment_octets,
     : files_(files),
       segment_octets_(segment_octets),
       target_(static_cast<std::size_t>(
-          std::max<std::uint64_t>(2, (ahead_octets + segment_octets - 1) / segment_octets))) {}
+          std::max<std::uint64_t>(1, (ahead_octets + segment_octets - 1) / segment_octets))) {}
 
 SegmentPool::~SegmentPool() { stop(); }
 
@@ -33,11 +34,10 @@ Result<void> SegmentPool::start(std::vector<FreeFile> found) {
       discard(std::move(each));
     }
   }
-  while (free_.size() < 2) {
+  if (free_.empty()) {
     auto made = create(true);
-    if (!made && made.error().code == Errc::kNoSpace) break;  // the start says what still works
-    if (!made) return std::move(made).error();
-    free_.push_back(std::move(*made));
+    if (!made && made.error().code != Errc::kNoSpace) return std::move(made).error();
+    if (made) free_.push_back(std::move(*made));
   }
   filler_ = std::thread([this] { run(); });
   return {};
@@ -123,6 +123,7 @@ Result<void> SegmentPool::fill(File& file) {
   const Bytes zeros(static_cast<std::size_t>(std::min<std::uint64_t>(kChunk, segment_octets_)));
   const ByteSpan part(zeros);
   for (std::uint64_t at = 0; at < segment_octets_; at += part.size()) {
+    if (stopping_.load(std::memory_order_relaxed)) return Error{Errc::kCancelled, "stopping"};
     const ByteSpan piece = part.first(
         static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), segment_octets_ - at)));
     if (auto written = file.write_at(at, std::span(&piece, 1)); !written) return written;
@@ -131,6 +132,7 @@ Result<void> SegmentPool::fill(File& file) {
 }
 
 void SegmentPool::run() {
+  bool told = false;  // that there is no space: once, not each second
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (free_.size() >= target_) {
@@ -139,7 +141,7 @@ void SegmentPool::run() {
     }
     // More than the writer needs at once can wait until it leaves the disk alone.
     if (busy_.exchange(false, std::memory_order_relaxed)) {
-      wake_.wait_for(lock, kBreath, [this] { return stopping_; });
+      wake_.wait_for(lock, kBreath, [this] { return stopping_.load(); });
       continue;
     }
     lock.unlock();
@@ -147,10 +149,13 @@ void SegmentPool::run() {
     lock.lock();
     if (made) {
       free_.push_back(std::move(*made));
-    } else {
-      log::event(log::Level::kWarning, "journal.no_segment_ahead",
-                 {{"error", made.error().to_string()}});
-      wake_.wait_for(lock, kRetry, [this] { return stopping_; });
+      told = false;
+    } else if (!stopping_) {
+      if (!std::exchange(told, true)) {
+        log::event(log::Level::kWarning, "journal.no_segment_ahead",
+                   {{"error", made.error().to_string()}});
+      }
+      wake_.wait_for(lock, kRetry, [this] { return stopping_.load(); });
     }
   }
 }

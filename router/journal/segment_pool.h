@@ -19,8 +19,8 @@ class SegmentPool {
   SegmentPool(FileSystem& files, std::uint64_t segment_octets, std::uint64_t ahead_octets);
   ~SegmentPool();
 
-  /// Takes over files from recovery; those of another size are deleted. Makes the first two files
-  /// where there are none.
+  /// Takes over files from recovery; those of another size are deleted. Makes the first one where
+  /// there is none.
   Result<void> start(std::vector<FreeFile> found);
   void stop();
 
@@ -46,7 +46,7 @@ class SegmentPool {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<FreeFile> free_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::atomic<bool> busy_{false};
   std::atomic<std::uint64_t> next_name_{1};
   std::thread filler_;

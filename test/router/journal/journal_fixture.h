@@ -17,11 +17,11 @@ using test::FaultFileSystem;
 using test::Operation;
 using test::Survives;
 
-/// Small segments, no idle work unless a test asks for it.
+/// Small segments; no work in the background unless a test asks for it.
 inline Options small_options() {
   Options options;
   options.segment_octets = 64 << 10;
-  options.ahead_octets = 128 << 10;
+  options.ahead_octets = 0;
   options.idle_sync = std::chrono::hours(1);
   return options;
 }

@@ -222,6 +222,7 @@ TEST_F(JournalTest, CursorBeyondTheTailFencesTheNode) {
 TEST_F(JournalTest, FinishedSegmentsAreRecycledAndNeverReplayed) {
   FaultFileSystem files;
   Options options = small_options();
+  options.ahead_octets = 128 << 10;
   auto journal = open(files, options);
   Cursor& cursor = journal->cursor("audit");
   for (std::uint64_t i = 0; i < 200; ++i) {
