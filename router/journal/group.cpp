@@ -37,8 +37,13 @@ void Pending::set_body(BlockChain octets) {
 }
 
 void Pending::set_body(Bytes octets) {
+  const std::uint32_t crc = crc32c(0, octets);
+  set_body(std::move(octets), crc);
+}
+
+void Pending::set_body(Bytes octets, std::uint32_t crc) {
   header.body_octets = octets.size();
-  header.body_crc = crc32c(0, octets);
+  header.body_crc = crc;
   body = std::move(octets);
 }
 

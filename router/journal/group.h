@@ -15,6 +15,8 @@ struct Pending {
   Pending(RecordType record_type, ByteSpan head, std::uint32_t head_seed);
   void set_body(BlockChain octets);
   void set_body(Bytes octets);
+  /// Octets that are stored already keep their checksum: a copy does not make damage good.
+  void set_body(Bytes octets, std::uint32_t crc);
 
   bool is_object() const { return header.type == RecordType::kObject; }
   /// Somebody waits for it to be durable.

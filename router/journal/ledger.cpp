@@ -15,6 +15,7 @@ void Ledger::add(Sequence instance, const std::vector<RouteRecord>& routes, Plac
   }
   place.segment->live_objects += 1;
   place.segment->live_octets += octets;
+  if (instance < place.segment->first_sequence) place.segment->moved_here.push_back(instance);
   object.place = std::move(place);
   if (object.unrouted) ++unrouted_;
   objects_.emplace(instance, std::move(object));
@@ -63,6 +64,7 @@ void Ledger::move(Sequence instance, Place place) {
   object.place = std::move(place);
   object.place.segment->live_objects += 1;
   object.place.segment->live_octets += object.octets;
+  object.place.segment->moved_here.push_back(instance);
 }
 
 const Place* Ledger::place(Sequence instance) const {
@@ -70,11 +72,18 @@ const Place* Ledger::place(Sequence instance) const {
   return at == objects_.end() ? nullptr : &at->second.place;
 }
 
-std::vector<Sequence> Ledger::in_segment(const Segment& segment, std::size_t most) const {
+std::vector<Sequence> Ledger::in_segment(const Segment& segment) const {
   std::vector<Sequence> found;
-  for (const auto& [sequence, object] : objects_) {
-    if (found.size() == most) break;
+  const auto consider = [&](Sequence sequence, const Object& object) {
     if (object.place.segment.get() == &segment) found.push_back(sequence);
+  };
+  for (auto at = objects_.lower_bound(segment.first_sequence);
+       at != objects_.end() && at->first < segment.end_sequence(); ++at) {
+    consider(at->first, at->second);
+  }
+  for (const Sequence sequence : segment.moved_here) {
+    const auto at = objects_.find(sequence);
+    if (at != objects_.end()) consider(sequence, at->second);
   }
   return found;
 }

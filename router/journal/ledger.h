@@ -33,8 +33,8 @@ class Ledger {
   bool contains(Sequence instance) const { return objects_.contains(instance); }
   /// Nullptr where the object is not in the ledger.
   const Place* place(Sequence instance) const;
-  /// Up to `most` objects that the ledger places in `segment`.
-  std::vector<Sequence> in_segment(const Segment& segment, std::size_t most) const;
+  /// The objects that the ledger places in `segment`.
+  std::vector<Sequence> in_segment(const Segment& segment) const;
   /// The present states of one object, as outcome records that bring them about.
   std::vector<OutcomeRecord> states(Sequence instance) const;
   std::vector<OpenDelivery> open_deliveries() const;

@@ -33,7 +33,8 @@ struct Segment {
   std::vector<std::uint32_t> offsets;
   std::vector<Group> groups;
   std::vector<EpochSpan> epochs;
-  std::uint64_t live_objects = 0;  // that the ledger places here
+  std::vector<Sequence> moved_here;  // objects with older sequences
+  std::uint64_t live_objects = 0;    // that the ledger places here
   std::uint64_t live_octets = 0;
   std::atomic<std::uint32_t> pins{0};  // readers that it must not be recycled under
 

@@ -73,6 +73,9 @@ class Writer {
   void publish_one(const std::shared_ptr<Segment>& segment, Group::Entry& entry);
   void housekeep();
   void write_marker();
+  std::shared_ptr<Segment> nearly_empty() const;
+  void move_forward();
+  Result<Pending> moved(Sequence instance, const Segment& from) const;
   bool fenced() const;
   void reclaim();
   void recycle_announced();
@@ -115,6 +118,7 @@ class Writer {
   std::optional<Time> last_sync_;
   std::optional<Time> cursors_stored_;
   bool large_due_ = false;
+  std::uint64_t moved_from_ = 0;  // the last segment whose objects were moved
   struct Written {
     std::shared_ptr<Segment> segment;
     Group group;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "dimse/base/log.h"
+#include "router/journal/body_reader.h"
 #include "router/journal/writer.h"
 
 /// What the writer does between groups: late syncs, markers, cursors, recycling.
@@ -26,6 +27,7 @@ void Writer::housekeep() {
     remove_large_files();
   }
   reclaim();
+  if (batch_.empty()) move_forward();
   const bool to_tell = told_group_ < last_with_records_ || synced_oldest_ < oldest_;
   if (to_tell && !unsynced_since_ && last_sync_ && now >= *last_sync_ + options_.idle_sync) {
     write_marker();
@@ -64,6 +66,72 @@ void Writer::reclaim() {
     state_.segments.pop_oldest();
     oldest_ = state_.segments.oldest()->number;
   }
+}
+
+/// The oldest segment, where a few waiting objects are all that keeps it.
+std::shared_ptr<Segment> Writer::nearly_empty() const {
+  constexpr std::uint64_t kFew = 4;  // at most a quarter of it
+  const std::scoped_lock lock(state_.mutex);
+  if (state_.segments.size() < 2) return nullptr;
+  const std::shared_ptr<Segment>& oldest = state_.segments.oldest();
+  if (oldest == segment_ || oldest->number == moved_from_ || oldest->live_objects == 0 ||
+      oldest->live_octets > oldest->capacity / kFew) {
+    return nullptr;
+  }
+  const Sequence passed = cursors_.lowest().value_or(state_.watermark);
+  return value(oldest->end_sequence()) > value(passed) + 1 ? nullptr : oldest;
+}
+
+/// Writes what still waits in the oldest segment again, at the end. The states are those of now,
+/// and every outcome that is appended from now on stands behind the copy (the batch is empty): read
+/// in order, the records come to the same. Until the copy is durable the ledger leads to the
+/// original.
+void Writer::move_forward() {
+  const std::shared_ptr<Segment> from = nearly_empty();
+  if (!from) return;
+  moved_from_ = from->number;
+  std::vector<Sequence> instances;
+  {
+    const std::scoped_lock lock(state_.mutex);
+    instances = state_.ledger.in_segment(*from);
+  }
+  for (const Sequence instance : instances) {
+    if (auto pending = moved(instance, *from)) {
+      batch_.push_back(std::move(*pending));
+    } else {
+      log::event(log::Level::kError, "journal.not_moved", {{"error", pending.error().to_string()}});
+    }
+  }
+  write_batch();
+  if (!fenced()) reclaim();
+}
+
+Result<Pending> Writer::moved(Sequence instance, const Segment& from) const {
+  std::vector<OutcomeRecord> states;
+  std::uint64_t offset = 0;
+  {
+    const std::scoped_lock lock(state_.mutex);
+    const Place* place = state_.ledger.place(instance);
+    if (place == nullptr) return Error{Errc::kNotFound, "finished meanwhile"};
+    offset = place->offset;
+    states = state_.ledger.states(instance);
+  }
+  auto stored = read_stored(from, offset, from.epoch_at(offset), instance);
+  if (!stored) return std::move(stored).error();
+  ByteSpan object(stored->head);
+  if (stored->header.type == RecordType::kMoved) {
+    auto before = decode_moved(stored->head);
+    if (!before) return std::move(before).error();
+    object = before->object;
+  }
+  Bytes body(static_cast<std::size_t>(stored->header.body_octets));
+  auto n = from.file->read_at(stored->body_offset, body);
+  if (!n) return std::move(n).error();
+  Pending pending(RecordType::kMoved, encode_moved(object, states), head_seed(epoch_));
+  pending.header.sequence = instance;
+  pending.header.flags = stored->header.flags;
+  pending.set_body(std::move(body), stored->header.body_crc);
+  return pending;
 }
 
 /// A file is written again only after a synced header says that its segment is given up: a crash

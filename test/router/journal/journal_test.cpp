@@ -244,7 +244,7 @@ TEST_F(JournalTest, FinishedSegmentsAreRecycledAndNeverReplayed) {
   EXPECT_TRUE(journal->recovery().findings.empty());
 }
 
-TEST_F(JournalTest, WaitingObjectAndSlowCursorKeepTheirSegments) {
+TEST_F(JournalTest, SlowCursorKeepsItsSegments) {
   FaultFileSystem files;
   auto journal = open(files);
   Cursor& cursor = journal->cursor("audit");
@@ -256,7 +256,40 @@ TEST_F(JournalTest, WaitingObjectAndSlowCursorKeepTheirSegments) {
   EXPECT_EQ(all(*journal).front().sequence, Sequence{1});
   EXPECT_EQ(*body(*journal, Sequence{1}), "waiting");
   cursor.advance(journal->watermark());
+  ASSERT_TRUE(append(*journal, "more").ok());
   EXPECT_EQ(*body(*journal, Sequence{1}), "waiting");
+}
+
+TEST_F(JournalTest, FewWaitingObjectsAreMovedForwardWithTheirStates) {
+  FaultFileSystem files;
+  const std::string small = "waiting";
+  {
+    auto journal = open(files);
+    ASSERT_TRUE(append(*journal, small, {"dead", "a", "b"}).ok());
+    OutcomeRecord tried = outcome(Sequence{1}, "dead", DeliveryState::kWaiting);
+    tried.attempt = 4;
+    ASSERT_TRUE(journal->append(tried).ok());
+    ASSERT_TRUE(journal->append(outcome(Sequence{1}, "b", DeliveryState::kDelivered)).ok());
+    for (unsigned i = 0; i < 300; ++i) {
+      const auto sequence = append(*journal, pattern(5'000, i));
+      ASSERT_TRUE(journal->append(outcome(*sequence, "a", DeliveryState::kDelivered)).ok());
+    }
+    EXPECT_LE(journal->stats().segments, 4U);
+    EXPECT_EQ(*body(*journal, Sequence{1}), small);
+    EXPECT_EQ(journal->read(Sequence{1})->type, RecordType::kObject);
+    ASSERT_TRUE(journal->append(outcome(Sequence{1}, "a", DeliveryState::kDelivered)).ok());
+  }
+  auto journal = open(files);
+  EXPECT_EQ(*body(*journal, Sequence{1}), small);
+  const auto record = journal->read(Sequence{1});
+  ASSERT_TRUE(record.ok());
+  EXPECT_EQ(decode_object(record->head)->routes.size(), 3U);
+  const auto waiting = journal->open_deliveries();
+  ASSERT_EQ(waiting.size(), 1U);
+  EXPECT_EQ(waiting[0].instance, Sequence{1});
+  EXPECT_EQ(waiting[0].destination, "dead");
+  EXPECT_EQ(waiting[0].attempts, 4U);
+  EXPECT_GT(all(*journal).front().sequence, Sequence{300});
 }
 
 TEST_F(JournalTest, FullDiskRefusesObjectsButKeepsOutcomes) {
