@@ -1,9 +1,11 @@
 #include "router/journal/journal.h"
 
 #include <algorithm>
+#include <set>
 
 #include "dimse/base/log.h"
 #include "router/journal/body_reader.h"
+#include "router/journal/moved_head.h"
 #include "router/journal/random_id.h"
 #include "router/journal/spool.h"
 #include "router/journal/writer.h"
@@ -105,7 +107,7 @@ class SpoolJournal final : public Journal {
         return std::optional<Record>{std::move(*read)};
       }();
       if (record || record.error().code != Errc::kCorrupt) return record;
-      note_damage(record.error());
+      note_damage(sequence, record.error());
       after = sequence;
     }
   }
@@ -251,10 +253,12 @@ class SpoolJournal final : public Journal {
     return record;
   }
 
-  void note_damage(const Error& error) {
-    log::event(log::Level::kError, "journal.damaged", {{"error", error.to_string()}});
+  void note_damage(Sequence sequence, const Error& error) {
     const std::scoped_lock lock(state_.mutex);
+    if (!damaged_.insert(sequence).second) return;  // another consumer met it before
+    log::event(log::Level::kError, "journal.damaged", {{"error", error.to_string()}});
     ++state_.damaged_records;
+    state_.ledger.mark_damaged(sequence);
   }
 
   FileSystem& files_;
@@ -264,6 +268,7 @@ class SpoolJournal final : public Journal {
   Epoch epoch_{};
   std::uint32_t head_seed_ = 0;
   State state_;
+  std::set<Sequence> damaged_;  // found after the start; guarded by state_.mutex
   SegmentPool pool_;
   CursorStore cursors_;
   Writer writer_;

@@ -5,7 +5,7 @@
 #include "dimse/base/crc32c.h"
 #include "dimse/base/log.h"
 #include "router/journal/random_id.h"
-#include "router/journal/recovery.h"
+#include "router/journal/segment_files.h"
 
 namespace dr::journal {
 namespace {

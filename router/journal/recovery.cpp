@@ -5,24 +5,22 @@
 #include <optional>
 
 #include "router/journal/large_files.h"
+#include "router/journal/moved_head.h"
 #include "router/journal/scanner.h"
 
 namespace dr::journal {
 namespace {
-
-/// One file of the journal folder, and what was found in it.
-struct Loaded {
-  std::shared_ptr<Segment> segment;
-  std::optional<SegmentHeader> header;
-  std::vector<FoundGroup> groups;
-};
 
 class Recovery {
  public:
   Recovery(FileSystem& files, UtcMicros now) : files_(files), now_(now) {}
 
   Result<Recovered> run() {
-    if (auto loaded = load(); !loaded) return std::move(loaded).error();
+    auto loaded = load_segments(files_);
+    if (!loaded) return std::move(loaded).error();
+    loaded_ = std::move(loaded->segments);
+    out_.free = std::move(loaded->free);
+    out_.report.findings = std::move(loaded->findings);
     take_facts();
     drop_given_up();
     order_groups();
@@ -34,70 +32,13 @@ class Recovery {
 
  private:
   struct Step {
-    Loaded* file;
+    LoadedSegment* file;
     FoundGroup group;
   };
 
-  Result<void> load() {
-    auto names = files_.list(kJournalDir);
-    if (!names) return std::move(names).error();
-    for (const std::string& name : *names) {
-      if (!name.ends_with(".seg")) continue;
-      if (auto one = load_one(std::string(kJournalDir) + "/" + name); !one) return one;
-    }
-    return {};
-  }
-
-  Result<void> load_one(const std::string& name) {
-    auto file = files_.open(name, FileSystem::Mode::kReadWrite);
-    if (!file) return std::move(file).error();
-    auto size = (*file)->size();
-    if (!size) return std::move(size).error();
-    FileWindow window(**file, *size);
-    auto octets = window.get(0, kSegmentHeaderSize);
-    if (!octets) return std::move(octets).error();
-    Loaded loaded;
-    loaded.header = decode_segment_header(*octets);
-    if (loaded.header && loaded.header->version > kFormatVersion) {
-      return Error{Errc::kUnsupported, name + " format=" + std::to_string(loaded.header->version) +
-                                           " supported=" + std::to_string(kFormatVersion)};
-    }
-    auto number = loaded.header ? Result<std::uint64_t>(loaded.header->segment)
-                                : number_from_groups(window, name);
-    if (!number) return std::move(number).error();
-    if (*number == 0) {
-      out_.free.push_back({name, std::move(*file), *size});
-      return {};
-    }
-    auto groups = find_groups(window, *number);
-    if (!groups) return std::move(groups).error();
-    loaded.groups = std::move(*groups);
-    loaded.segment = std::make_shared<Segment>();
-    loaded.segment->name = name;
-    loaded.segment->file = std::move(*file);
-    loaded.segment->capacity = *size / kPage * kPage;
-    loaded.segment->number = *number;
-    loaded_.push_back(std::move(loaded));
-    return {};
-  }
-
-  /// A segment whose own header is damaged: its groups carry its number too. 0: it has none.
-  Result<std::uint64_t> number_from_groups(FileWindow& window, const std::string& name) {
-    std::uint64_t number = 0;
-    for (std::uint64_t at = kFirstGroup; at < window.size(); at += kPage) {
-      auto octets = window.get(at, kGroupHeaderSize);
-      if (!octets) return std::move(octets).error();
-      if (const auto header = decode_group_header(*octets)) {
-        number = std::max(number, header->segment);
-      }
-    }
-    if (number != 0) find(name, 0, "segment header");
-    return number;
-  }
-
   /// What any whole header says about the past stays true, whatever became of its group.
   void take_facts() {
-    for (const Loaded& each : loaded_) {
+    for (const LoadedSegment& each : loaded_) {
       out_.next_segment = std::max(out_.next_segment, each.segment->number + 1);
       if (each.header) {
         out_.next_group = std::max(out_.next_group, each.header->first_group + 1);
@@ -114,25 +55,25 @@ class Recovery {
     }
   }
 
-  void set_free(Loaded& loaded) {
+  void set_free(LoadedSegment& loaded) {
     out_.free.push_back(
         {loaded.segment->name, std::move(loaded.segment->file), loaded.segment->capacity});
   }
 
   void drop_given_up() {
-    std::erase_if(loaded_, [this](Loaded& each) {
+    std::erase_if(loaded_, [this](LoadedSegment& each) {
       const bool old = each.segment->number < out_.oldest_segment;
       if (old) set_free(each);
       return old;
     });
-    std::sort(loaded_.begin(), loaded_.end(), [](const Loaded& a, const Loaded& b) {
+    std::sort(loaded_.begin(), loaded_.end(), [](const LoadedSegment& a, const LoadedSegment& b) {
       return a.segment->number < b.segment->number;
     });
   }
 
   /// All groups by number, without those that a later epoch has cut.
   void order_groups() {
-    for (Loaded& each : loaded_) {
+    for (LoadedSegment& each : loaded_) {
       for (const FoundGroup& group : each.groups) steps_.push_back({&each, group});
     }
     std::stable_sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) {
@@ -250,7 +191,7 @@ class Recovery {
 
   Result<std::uint64_t> salvage_range(const Step& epoch_of, std::uint64_t begin, std::uint64_t end,
                                       std::size_t next) {
-    Loaded& file = *epoch_of.file;
+    LoadedSegment& file = *epoch_of.file;
     find(file.segment->name, begin, "group header");
     Step entered = epoch_of;
     entered.group.offset = begin;
@@ -382,7 +323,7 @@ class Recovery {
 
   void finish() {
     const std::uint64_t newest = last_kept_ ? last_kept_->file->segment->number : 0;
-    for (Loaded& each : loaded_) {
+    for (LoadedSegment& each : loaded_) {
       const bool kept = std::find(out_.segments.begin(), out_.segments.end(), each.segment) !=
                         out_.segments.end();
       if (kept) continue;
@@ -400,7 +341,7 @@ class Recovery {
   }
 
   void find(const std::string& file, std::uint64_t offset, const std::string& what) {
-    out_.report.findings.push_back(file + " offset=" + std::to_string(offset) + ": " + what);
+    out_.report.findings.push_back(finding(file, offset, what));
   }
   void tell(const Segment& segment, const std::vector<Finding>& findings) {
     for (const Finding& each : findings) find(segment.name, each.offset, each.what + " damaged");
@@ -415,7 +356,7 @@ class Recovery {
   FileSystem& files_;
   UtcMicros now_;
   Recovered out_;
-  std::vector<Loaded> loaded_;
+  std::vector<LoadedSegment> loaded_;
   std::vector<Step> steps_;
   std::vector<Kept> groups_;
   std::optional<Step> last_kept_;
@@ -426,31 +367,5 @@ class Recovery {
 }  // namespace
 
 Result<Recovered> recover(FileSystem& files, UtcMicros now) { return Recovery(files, now).run(); }
-
-Bytes encode_moved(ByteSpan object, const std::vector<OutcomeRecord>& states) {
-  Bytes head;
-  ByteWriter out(head);
-  out.le(static_cast<std::uint32_t>(object.size()));
-  out.put(object);
-  for (const OutcomeRecord& state : states) {
-    const Bytes octets = encode(state);
-    out.le(static_cast<std::uint32_t>(octets.size()));
-    out.put(octets);
-  }
-  return head;
-}
-
-Result<MovedHead> decode_moved(ByteSpan head) {
-  ByteReader in(head);
-  MovedHead moved;
-  moved.object = in.take(in.le<std::uint32_t>());
-  while (!in.failed() && in.remaining() > 0) {
-    auto state = decode_outcome(in.take(in.le<std::uint32_t>()));
-    if (!state) return std::move(state).error();
-    moved.states.push_back(std::move(*state));
-  }
-  if (in.failed()) return Error{Errc::kCorrupt, "moved head"};
-  return moved;
-}
 
 }  // namespace dr::journal

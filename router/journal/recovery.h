@@ -7,19 +7,9 @@
 
 #include "router/journal/journal.h"
 #include "router/journal/ledger.h"
-#include "router/journal/segment.h"
+#include "router/journal/segment_files.h"
 
 namespace dr::journal {
-
-constexpr const char* kJournalDir = "journal";
-constexpr const char* kLargeDir = "large";
-
-/// A file that holds nothing which is still needed.
-struct FreeFile {
-  std::string name;
-  std::unique_ptr<File> file;
-  std::uint64_t capacity = 0;
-};
 
 /// A large object's file and the record that it belongs to.
 struct LargeFile {
@@ -48,13 +38,5 @@ struct Recovered {
 /// Reads all segments, changes nothing on disk. `now` stands in for the time of a sync that no
 /// later group tells. kUnsupported: a segment of a newer format. kIo: a file can not be read.
 Result<Recovered> recover(FileSystem& files, UtcMicros now);
-
-/// Head of a kMoved record: the object's head as received, and its states at the time of moving.
-struct MovedHead {
-  ByteSpan object;
-  std::vector<OutcomeRecord> states;
-};
-Bytes encode_moved(ByteSpan object, const std::vector<OutcomeRecord>& states);
-Result<MovedHead> decode_moved(ByteSpan head);
 
 }  // namespace dr::journal

@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "dimse/base/file_system.h"
-#include "router/journal/recovery.h"
+#include "router/journal/segment_files.h"
 
 namespace dr::journal {
 

@@ -4,7 +4,7 @@
 
 #include "router/journal/log_format.h"
 #include "router/journal/random_id.h"
-#include "router/journal/recovery.h"
+#include "router/journal/segment_files.h"
 
 namespace dr::journal {
 namespace {

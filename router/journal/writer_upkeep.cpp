@@ -2,6 +2,7 @@
 
 #include "dimse/base/log.h"
 #include "router/journal/body_reader.h"
+#include "router/journal/moved_head.h"
 #include "router/journal/writer.h"
 
 /// What the writer does between groups: late syncs, markers, cursors, recycling.

@@ -129,6 +129,22 @@ TEST_F(Corruption, DamagedSegmentHeaderLosesNothing) {
   EXPECT_EQ(journal->recovery().findings.size(), 1U);
 }
 
+TEST_F(Corruption, RecordDamagedAfterTheStartIsPassedOverAndItsDeliveriesShown) {
+  FaultFileSystem files;
+  auto journal = open(files);
+  for (const char* text : {"first", "second", "third"}) ASSERT_TRUE(append(*journal, text).ok());
+  const auto [name, at] = where(files, "second");
+  flip(files, name, (at - 20) * 8);  // in its head
+  EXPECT_EQ(journal->read(Sequence{2}).error().code, Errc::kCorrupt);
+  for (int consumer = 0; consumer < 2; ++consumer) {
+    const auto records = all(*journal);
+    ASSERT_EQ(records.size(), 2U);
+    EXPECT_EQ(records[1].sequence, Sequence{3});
+  }
+  EXPECT_EQ(journal->stats().damaged_records, 1U);
+  EXPECT_EQ(journal->open_deliveries()[1].state, DeliveryState::kDamaged);
+}
+
 TEST_F(Corruption, DamagedLargeFileIsNeverReadToItsEnd) {
   FaultFileSystem files;
   {
