@@ -71,7 +71,7 @@ class EchoServer {
   EchoServer() : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
     auto address = loopback(0);
     socklen_t length = sizeof address;
-    bind(listener_, reinterpret_cast<sockaddr*>(&address), length);
+    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), length), 0);
     getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
     port_ = ntohs(address.sin_port);
     listen(listener_, 16);
