@@ -10,6 +10,8 @@
 #include "test/support/memory_node.h"
 #include "test/support/messages.h"
 #include "test/support/process.h"
+#include "test/support/storescp.h"
+#include "test/support/temp_dir.h"
 #include "test/support/scripted_peer.h"
 #include "test/support/scu_client.h"
 
@@ -49,7 +51,7 @@ Bytes a_data_set(std::string_view instance, std::size_t pixels) {
   return data;
 }
 
-std::string write_file(const test::TemporaryFolder& folder, std::string_view instance,
+std::string write_file(const test::TempDir& folder, std::string_view instance,
                        const Bytes& data) {
   Bytes meta;
   put(meta, 0x0002, 0x0001, "OB", test::hex("0001"));
@@ -65,32 +67,26 @@ std::string write_file(const test::TemporaryFolder& folder, std::string_view ins
   put(file, 0x0002, 0x0000, "UL", length);
   writer.put(meta);
   writer.put(data);
-  const std::string path = folder.path() + "/" + std::string(instance) + ".dcm";
+  const std::string path = (folder / (std::string(instance) + ".dcm")).string();
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(file.data()), static_cast<std::streamsize>(file.size()));
   return path;
 }
 
-std::string contents(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 class Dcmtk : public testing::Test {
  protected:
-  void SetUp() override {
-    if (!test::has_program("storescp")) GTEST_SKIP() << "DCMTK's programs are not installed";
+  /// Runs one of DCMTK's programs to its end. They wait for acknowledgements unless told not to.
+  static test::Finished run(std::vector<std::string> argv) {
+    return test::run(std::move(argv), {"TCP_NODELAY=1"});
   }
-  std::string log() const { return folder_.path() + "/log"; }
 
-  test::TemporaryFolder folder_;
+  test::TempDir folder_;
 };
 
 TEST_F(Dcmtk, EchoscuIsAnswered) {
   MemoryNode node;
-  EXPECT_EQ(
-      test::run({"echoscu", "-aec", "ROUTER", "127.0.0.1", std::to_string(node.port())}, log()), 0)
-      << contents(log());
+  const auto ended = run({"echoscu", "-aec", "ROUTER", "127.0.0.1", std::to_string(node.port())});
+  EXPECT_EQ(ended.status, 0) << ended.output;
   EXPECT_EQ(node.handler.wait_for_ended(1)[0].summary.outcome, "released");
 }
 
@@ -101,12 +97,10 @@ TEST_F(Dcmtk, StorescuDeliversOctetForOctetWithPdusOfAnySize) {
     MemoryNode node(config);
     const Bytes small = a_data_set("1.2.3.1", 100);
     const Bytes large = a_data_set("1.2.3.2", 3'000'000);
-    EXPECT_EQ(
-        test::run({"storescu", "-xe", "127.0.0.1", std::to_string(node.port()),
-                   write_file(folder_, "1.2.3.1", small), write_file(folder_, "1.2.3.2", large)},
-                  log()),
-        0)
-        << contents(log());
+    const auto ended =
+        run({"storescu", "-xe", "127.0.0.1", std::to_string(node.port()),
+             write_file(folder_, "1.2.3.1", small), write_file(folder_, "1.2.3.2", large)});
+    EXPECT_EQ(ended.status, 0) << ended.output;
     const auto objects = node.handler.wait_for_objects(2);
     EXPECT_TRUE(objects[0].data == small);
     EXPECT_TRUE(objects[1].data == large);
@@ -120,9 +114,9 @@ TEST_F(Dcmtk, StorescuHearsARefusal) {
   node.handler.on_finish([](const test::MemoryHandler::Object&) {
     return StoreResponse{.status = 0xa700, .error_comment = "full"};
   });
-  EXPECT_NE(test::run({"storescu", "-xe", "127.0.0.1", std::to_string(node.port()),
-                       write_file(folder_, "1.2.3.1", a_data_set("1.2.3.1", 100))},
-                      log()),
+  EXPECT_NE(run({"storescu", "-xe", "127.0.0.1", std::to_string(node.port()),
+                 write_file(folder_, "1.2.3.1", a_data_set("1.2.3.1", 100))})
+                .status,
             0);
   EXPECT_EQ(node.handler.statuses(), std::vector<std::uint16_t>{0xa700});
 }
@@ -130,31 +124,23 @@ TEST_F(Dcmtk, StorescuHearsARefusal) {
 TEST_F(Dcmtk, FindscuIsRefusedItsContext) {
   MemoryNode node;
   EXPECT_NE(
-      test::run({"findscu", "-P", "-k", "PatientName=", "127.0.0.1", std::to_string(node.port())},
-                log()),
+      run({"findscu", "-P", "-k", "PatientName=", "127.0.0.1", std::to_string(node.port())}).status,
       0);
   node.handler.wait_for_ended(1);
 }
 
 TEST_F(Dcmtk, StorescpGetsWhatOurScuSendsOctetForOctet) {
-  const std::uint16_t port = test::a_free_port();
-  const std::string received = folder_.path() + "/received";
-  std::filesystem::create_directory(received);
-  const test::Process storescp({"storescp", "+B", "-od", received, std::to_string(port)}, log());
+  test::Storescp storescp;
 
   test::IoThreads io(1);
   asio::io_context& context = *io.contexts().front();
   const ProposedContext ct{uid_literal(test::kCtImageStorage),
                            uid_literal(test::kExplicitLittleEndian)};
   Peer peer{.host = "localhost",
-            .port = port,
+            .port = storescp.port(),
             .called_ae_title = *AeTitle::parse("STORESCP"),
             .calling_ae_title = *AeTitle::parse("ROUTER")};
-  Result<std::unique_ptr<StorageScu>> scu;
-  const auto give_up = std::chrono::steady_clock::now() + 20s;
-  while (!scu && std::chrono::steady_clock::now() < give_up) {  // until it listens
-    scu = wait_for(context, StorageScu::associate(context.get_executor(), peer, {ct}));
-  }
+  const auto scu = wait_for(context, StorageScu::associate(context.get_executor(), peer, {ct}));
   ASSERT_TRUE(scu) << scu.error().to_string();
 
   const Bytes data = a_data_set("1.2.3.4", 1'000'000);
@@ -167,10 +153,8 @@ TEST_F(Dcmtk, StorescpGetsWhatOurScuSendsOctetForOctet) {
     co_return true;
   }(scu->get()));
 
-  std::string file;
-  for (const auto& entry : std::filesystem::directory_iterator(received)) {
-    file = contents(entry.path().string());
-  }
+  ASSERT_EQ(storescp.files().size(), 1U);
+  const std::string file = test::read_text(storescp.files().front());
   ASSERT_GE(file.size(), data.size());
   EXPECT_TRUE(std::string_view(file).substr(file.size() - data.size()) == as_text(data));
 }
