@@ -4,6 +4,8 @@
 #include <new>
 #include <utility>
 
+#include "dimse/base/crc32c.h"
+
 namespace dr {
 namespace {
 
@@ -51,7 +53,9 @@ std::size_t BlockPool::octets_in_use() const {
 BlockChain::BlockChain(BlockChain&& other) noexcept
     : pool_(other.pool_),
       blocks_(std::exchange(other.blocks_, {})),
-      size_(std::exchange(other.size_, 0)) {}
+      size_(std::exchange(other.size_, 0)),
+      summed_(std::exchange(other.summed_, 0)),
+      crc_(std::exchange(other.crc_, 0)) {}
 
 BlockChain& BlockChain::operator=(BlockChain&& other) noexcept {
   if (this != &other) {
@@ -59,6 +63,8 @@ BlockChain& BlockChain::operator=(BlockChain&& other) noexcept {
     pool_ = other.pool_;
     blocks_ = std::exchange(other.blocks_, {});
     size_ = std::exchange(other.size_, 0);
+    summed_ = std::exchange(other.summed_, 0);
+    crc_ = std::exchange(other.crc_, 0);
   }
   return *this;
 }
@@ -89,6 +95,18 @@ void BlockChain::clear() noexcept {
   for (std::byte* block : blocks_) pool_->give_back(block);
   blocks_.clear();
   size_ = 0;
+  summed_ = 0;
+  crc_ = 0;
+}
+
+std::uint32_t BlockChain::checksum() noexcept {
+  while (summed_ < size_) {
+    const std::size_t at = summed_ % BlockPool::kBlockSize;
+    const std::size_t n = std::min(BlockPool::kBlockSize - at, size_ - summed_);
+    crc_ = crc32c(crc_, ByteSpan(blocks_[summed_ / BlockPool::kBlockSize] + at, n));
+    summed_ += n;
+  }
+  return crc_;
 }
 
 }  // namespace dr

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -54,11 +55,17 @@ class BlockChain {
   /// The filled part of each block, in order.
   std::vector<ByteSpan> spans() const;
   void clear() noexcept;
+  /// CRC32C of all octets (seed 0). Only what was committed since the last call is read: called
+  /// after each piece that arrives, it reads octets that are still in the cache, while the next
+  /// ones are on their way.
+  std::uint32_t checksum() noexcept;
 
  private:
   BlockPool* pool_;
   std::vector<std::byte*> blocks_;
   std::size_t size_ = 0;
+  std::size_t summed_ = 0;  // octets that crc_ covers
+  std::uint32_t crc_ = 0;
 };
 
 }  // namespace dr

@@ -22,12 +22,17 @@ class File {
   /// fdatasync(2). A failure is final: what is on disk is unknown, so it is never tried again.
   virtual Result<void> sync() = 0;
   virtual Result<std::uint64_t> size() const = 0;
+  /// posix_fallocate(3): later writes below `octets` find their space; reads give zeros.
+  virtual Result<void> allocate(std::uint64_t octets) = 0;
+  /// A hint to begin writing to disk, so that the sync that follows has less to do. No durability.
+  virtual void start_writeback(std::uint64_t /*offset*/, std::uint64_t /*octets*/) {}
   virtual Result<void> close() = 0;
 };
 
 /// What the journal and the folder destination need of a file system, relative to one folder that
 /// is open as a descriptor: a seam, so that tests can lose what was not synced. Names are given by
-/// this program, never by the wire; symbolic links are not followed (O_NOFOLLOW).
+/// this program, never by the wire: relative paths without "." and ".." (kInvalid), on which no
+/// symbolic link is followed. A missing file is kNotFound, an existing one at kCreateNew kConflict.
 class FileSystem {
  public:
   enum class Mode { kRead, kReadWrite, kCreateNew };

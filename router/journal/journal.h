@@ -127,6 +127,8 @@ class Journal {
   static Result<std::unique_ptr<Journal>> open(FileSystem& files, const Clock& clock,
                                                Options options, Listener* listener = nullptr);
   virtual const RecoveryReport& recovery() const = 0;
+  /// The UUID that was made with this spool: with a sequence it names a record for all time.
+  virtual const std::string& spool_id() const = 0;
 
   /// Appends an object; `done` after the commit point: its octets and decision are on disk.
   /// kNoSpace: above the disk's high-water mark; kFenced: a sync has failed.

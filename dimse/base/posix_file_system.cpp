@@ -1,0 +1,281 @@
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "dimse/base/file_system.h"
+
+namespace dr {
+namespace {
+
+/// Owns one file descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) noexcept : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  int get() const noexcept { return fd_; }
+  int release() noexcept { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+/// errno as an Error; the two that callers ask about get codes of their own.
+Error system_error(const char* call, const std::string& name) {
+  const int err = errno;
+  Error error = errno_error(std::string(call) + " " + name, err);
+  if (err == ENOENT) error.code = Errc::kNotFound;
+  if (err == EEXIST) error.code = Errc::kConflict;
+  return error;
+}
+
+class PosixFile final : public File {
+ public:
+  PosixFile(Descriptor fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
+
+  Result<void> write_at(std::uint64_t offset, std::span<const ByteSpan> parts) override {
+    std::array<iovec, kParts> vector;
+    std::size_t next = 0;     // first part that is not in `vector` yet
+    std::size_t skipped = 0;  // octets of parts[next] that are written
+    while (next < parts.size()) {
+      std::size_t count = 0;
+      for (std::size_t i = next; i < parts.size() && count < vector.size(); ++i) {
+        const ByteSpan part = parts[i].subspan(i == next ? skipped : 0);
+        vector[count++] = {const_cast<std::byte*>(part.data()), part.size()};
+      }
+      const ssize_t n =
+          ::pwritev(fd_.get(), vector.data(), static_cast<int>(count), static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return system_error("write", name_);
+      auto written = static_cast<std::size_t>(n);
+      offset += written;
+      while (next < parts.size() && written >= parts[next].size() - skipped) {
+        written -= parts[next++].size() - skipped;
+        skipped = 0;
+      }
+      if (n == 0 && next < parts.size()) return Error{Errc::kIo, "write " + name_ + ": 0 octets"};
+      skipped += written;
+    }
+    return {};
+  }
+
+  Result<std::size_t> read_at(std::uint64_t offset, MutableByteSpan into) const override {
+    std::size_t done = 0;
+    while (done < into.size()) {
+      const ssize_t n = ::pread(fd_.get(), into.data() + done, into.size() - done,
+                                static_cast<off_t>(offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return system_error("read", name_);
+      if (n == 0) break;
+      done += static_cast<std::size_t>(n);
+    }
+    return done;
+  }
+
+  Result<void> sync() override {
+    if (::fdatasync(fd_.get()) != 0) return system_error("fdatasync", name_);
+    return {};
+  }
+
+  Result<std::uint64_t> size() const override {
+    struct stat status {};
+    if (::fstat(fd_.get(), &status) != 0) return system_error("stat", name_);
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+
+  Result<void> allocate(std::uint64_t octets) override {
+    errno = ::posix_fallocate(fd_.get(), 0, static_cast<off_t>(octets));
+    if (errno != 0) return system_error("allocate", name_);
+    return {};
+  }
+
+  void start_writeback(std::uint64_t offset, std::uint64_t octets) override {
+    ::sync_file_range(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(octets),
+                      SYNC_FILE_RANGE_WRITE);
+  }
+
+  Result<void> close() override {
+    const int fd = fd_.release();
+    if (fd >= 0 && ::close(fd) != 0 && errno != EINTR) return system_error("close", name_);
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kParts = 256;  // at most IOV_MAX
+  static_assert(kParts <= IOV_MAX);
+
+  Descriptor fd_;
+  std::string name_;
+};
+
+/// The folder that holds the last component of a checked name.
+struct Place {
+  Descriptor dir;
+  std::string leaf;
+};
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  explicit PosixFileSystem(Descriptor root) : root_(std::move(root)) {}
+
+  Result<std::unique_ptr<File>> open(const std::string& name, Mode mode) override {
+    int flags = O_CLOEXEC | O_NOFOLLOW;
+    switch (mode) {
+      case Mode::kRead:
+        flags |= O_RDONLY;
+        break;
+      case Mode::kReadWrite:
+        flags |= O_RDWR;
+        break;
+      case Mode::kCreateNew:
+        flags |= O_RDWR | O_CREAT | O_EXCL;
+        break;
+    }
+    return open_file(name, flags);
+  }
+
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    auto source = place(from);
+    if (!source) return std::move(source).error();
+    auto target = place(to);
+    if (!target) return std::move(target).error();
+    if (::renameat(source->dir.get(), source->leaf.c_str(), target->dir.get(),
+                   target->leaf.c_str()) != 0) {
+      return system_error("rename", from);
+    }
+    return {};
+  }
+
+  Result<void> unlink(const std::string& name) override {
+    auto at = place(name);
+    if (!at) return std::move(at).error();
+    if (::unlinkat(at->dir.get(), at->leaf.c_str(), 0) != 0) return system_error("unlink", name);
+    return {};
+  }
+
+  Result<void> make_dir(const std::string& name) override {
+    auto at = place(name);
+    if (!at) return std::move(at).error();
+    if (::mkdirat(at->dir.get(), at->leaf.c_str(), 0700) == 0) return {};
+    if (errno != EEXIST) return system_error("mkdir", name);
+    auto existing = open_dir(name);  // a file or a link of this name is not fine
+    if (!existing) return std::move(existing).error();
+    return {};
+  }
+
+  Result<void> sync_dir(const std::string& name) override {
+    auto dir = open_dir(name);
+    if (!dir) return std::move(dir).error();
+    if (::fsync(dir->get()) != 0) return system_error("fsync", name);
+    return {};
+  }
+
+  Result<std::vector<std::string>> list(const std::string& dir) const override {
+    auto fd = open_dir(dir);
+    if (!fd) return std::move(fd).error();
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd->get()), ::closedir);
+    if (!stream) return system_error("list", dir);
+    fd->release();  // closedir closes it
+    std::vector<std::string> names;
+    for (;;) {
+      errno = 0;
+      const dirent* entry = ::readdir(stream.get());
+      if (entry == nullptr) break;
+      std::string name(entry->d_name);
+      if (name != "." && name != "..") names.push_back(std::move(name));
+    }
+    if (errno != 0) return system_error("list", dir);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  Result<std::uint64_t> free_octets() const override {
+    struct statvfs status {};
+    if (::fstatvfs(root_.get(), &status) != 0) return system_error("statvfs", ".");
+    return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+  }
+
+  Result<std::unique_ptr<File>> lock(const std::string& name) override {
+    auto at = place(name);
+    if (!at) return std::move(at).error();
+    Descriptor fd(
+        ::openat(at->dir.get(), at->leaf.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (fd.get() < 0) return system_error("open", name);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      Error error = system_error("lock", name);
+      if (errno == EWOULDBLOCK) error = {Errc::kConflict, name + " is locked by another process"};
+      return error;
+    }
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), name));
+  }
+
+ private:
+  Result<std::unique_ptr<File>> open_file(const std::string& name, int flags) {
+    auto at = place(name);
+    if (!at) return std::move(at).error();
+    Descriptor fd(::openat(at->dir.get(), at->leaf.c_str(), flags, 0600));
+    if (fd.get() < 0) return system_error("open", name);
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), name));
+  }
+
+  /// Each folder on the way is opened for itself: O_NOFOLLOW guards only the last component.
+  Result<Descriptor> open_dir(const std::string& name) const {
+    Descriptor dir(::openat(root_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (dir.get() < 0) return system_error("open", ".");
+    for (std::size_t begin = 0; !name.empty() && begin <= name.size();) {
+      const std::size_t end = std::min(name.find('/', begin), name.size());
+      const std::string component = name.substr(begin, end - begin);
+      if (!is_component(component)) return Error{Errc::kInvalid, "name " + name};
+      Descriptor next(
+          ::openat(dir.get(), component.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      if (next.get() < 0) return system_error("open", name);
+      dir = std::move(next);
+      begin = end + 1;
+    }
+    return dir;
+  }
+
+  Result<Place> place(const std::string& name) const {
+    const std::size_t slash = name.rfind('/');
+    std::string leaf = slash == std::string::npos ? name : name.substr(slash + 1);
+    if (!is_component(leaf) || slash == 0) return Error{Errc::kInvalid, "name " + name};
+    auto dir = open_dir(slash == std::string::npos ? "" : name.substr(0, slash));
+    if (!dir) return std::move(dir).error();
+    return Place{std::move(*dir), std::move(leaf)};
+  }
+
+  static bool is_component(const std::string& text) {
+    return !text.empty() && text != "." && text != ".." && text.find('\0') == std::string::npos;
+  }
+
+  Descriptor root_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<FileSystem>> open_posix_file_system(const std::string& root) {
+  if (::mkdir(root.c_str(), 0700) != 0 && errno != EEXIST) return system_error("mkdir", root);
+  Descriptor fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) return system_error("open", root);
+  return std::unique_ptr<FileSystem>(std::make_unique<PosixFileSystem>(std::move(fd)));
+}
+
+}  // namespace dr

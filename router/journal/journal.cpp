@@ -1,0 +1,290 @@
+#include "router/journal/journal.h"
+
+#include <algorithm>
+
+#include "dimse/base/log.h"
+#include "router/journal/body_reader.h"
+#include "router/journal/random_id.h"
+#include "router/journal/spool.h"
+#include "router/journal/writer.h"
+
+namespace dr::journal {
+namespace {
+
+class SpoolJournal final : public Journal {
+ public:
+  SpoolJournal(FileSystem& files, const Clock& clock, const Options& options, Listener* listener)
+      : files_(files),
+        options_(options),
+        pool_(files, options_.segment_octets, options_.ahead_octets),
+        cursors_(files, [this] { writer_.wake(); }),
+        writer_(files, clock, options_, listener, state_, pool_, cursors_) {}
+
+  ~SpoolJournal() override { close(); }
+
+  /// The order is the point: nothing on disk changes before everything is read and understood; what
+  /// was read is synced before anything new says that it is durable; and only the new epoch's
+  /// synced header makes a cut final, so that files without a record can go.
+  Result<void> start(UtcMicros now) {
+    auto spool = open_spool(files_);
+    if (!spool) return std::move(spool).error();
+    spool_ = std::move(*spool);
+    auto recovered = recover(files_, now);
+    if (!recovered) return std::move(recovered).error();
+    report_ = std::move(recovered->report);
+    if (auto loaded = cursors_.load(report_.tail, report_.findings); !loaded) return loaded;
+    for (const auto& segment : recovered->segments) {
+      if (auto synced = segment->file->sync(); !synced) return synced;
+    }
+    if (auto synced = files_.sync_dir(kJournalDir); !synced) return synced;
+    auto random = random_id();
+    if (!random) return std::move(random).error();
+    epoch_ = Epoch{load_le<std::uint64_t>(random->data())};
+    head_seed_ = head_seed(epoch_);
+    if (auto ready = pool_.start(std::move(recovered->free)); !ready) return ready;
+    return open_epoch(std::move(*recovered));
+  }
+
+  const RecoveryReport& recovery() const override { return report_; }
+  const std::string& spool_id() const override { return spool_.id; }
+
+  void append_object(ObjectRecord record, BlockChain data, Done done) override {
+    Pending pending(RecordType::kObject, encode(record), head_seed_);
+    pending.routes = std::move(record.routes);
+    pending.set_body(std::move(data));
+    pending.done = std::move(done);
+    push_object(std::move(pending));
+  }
+
+  Result<std::unique_ptr<LargeObject>> create_large() override {
+    if (auto why = writer_.refusing()) return std::move(*why);
+    auto file = create_large_file(files_);
+    if (!file) return std::move(file).error();
+    return std::unique_ptr<LargeObject>(std::move(*file));
+  }
+
+  void append_large(ObjectRecord record, std::unique_ptr<LargeObject> data, Done done) override {
+    std::unique_ptr<LargeWriter> large(static_cast<LargeWriter*>(data.release()));
+    if (!large->sealed()) return done(Error{Errc::kInvalid, "large object is not sealed"});
+    Pending pending(RecordType::kObject, encode(record), head_seed_);
+    pending.routes = std::move(record.routes);
+    pending.header.flags = kLargeBody;
+    const LargeRefOctets ref = encode(large->ref());
+    pending.set_body(Bytes(ref.begin(), ref.end()));
+    pending.large = std::move(large);
+    pending.done = std::move(done);
+    push_object(std::move(pending));
+  }
+
+  Result<void> append(RecordType type, Bytes head) override {
+    Pending pending(type, head, head_seed_);
+    if (!fits(pending)) return too_long(pending);
+    if (type == RecordType::kOutcome) {
+      auto outcome = decode_outcome(head);
+      if (!outcome) return std::move(outcome).error();
+      const std::scoped_lock lock(state_.mutex);
+      if (state_.fenced) return *state_.fenced;
+      if (state_.ledger.apply(*outcome)) pending.finishes = outcome->instance;
+    } else if (auto why = fenced()) {
+      return std::move(*why);
+    }
+    if (writer_.push(std::move(pending))) return closed();
+    return {};
+  }
+
+  Result<std::optional<Record>> read_after(Sequence after) override {
+    for (;;) {
+      Sequence sequence{};
+      auto record = [&]() -> Result<std::optional<Record>> {
+        std::unique_lock lock(state_.mutex);
+        const auto found = state_.segments.first_after(after);
+        if (!found) return std::optional<Record>{};
+        sequence = found->first;
+        auto read = read_at(found->second, sequence, lock);
+        if (!read) return std::move(read).error();
+        return std::optional<Record>{std::move(*read)};
+      }();
+      if (record || record.error().code != Errc::kCorrupt) return record;
+      note_damage(record.error());
+      after = sequence;
+    }
+  }
+
+  Result<Record> read(Sequence instance) override {
+    std::unique_lock lock(state_.mutex);
+    const auto place = find(instance);
+    if (!place) return not_kept(instance);
+    return read_at(*place, instance, lock);
+  }
+
+  Result<std::unique_ptr<BodyReader>> open_body(Sequence instance) override {
+    std::unique_lock lock(state_.mutex);
+    const auto place = find(instance);
+    if (!place) return not_kept(instance);
+    SegmentPin pin(place->segment);
+    const Epoch epoch = pin->epoch_at(place->offset);
+    lock.unlock();
+    auto stored = read_stored(*pin, place->offset, epoch, instance);
+    if (!stored) return std::move(stored).error();
+    if ((stored->header.flags & kLargeBody) == 0) return inline_body(std::move(pin), *stored);
+    auto ref = read_large_ref(*pin, *stored);
+    if (!ref) return std::move(ref).error();
+    return large_body(files_, *ref);
+  }
+
+  Cursor& cursor(const std::string& name) override { return cursors_.get(name, epoch_); }
+  void drop_cursor(const std::string& name) override {
+    cursors_.drop(name);
+    writer_.wake();
+  }
+
+  std::vector<OpenDelivery> open_deliveries() const override {
+    const std::scoped_lock lock(state_.mutex);
+    return state_.ledger.open_deliveries();
+  }
+  std::uint64_t unrouted_objects() const override {
+    const std::scoped_lock lock(state_.mutex);
+    return state_.ledger.unrouted();
+  }
+  Sequence watermark() const override {
+    const std::scoped_lock lock(state_.mutex);
+    return state_.watermark;
+  }
+
+  Stats stats() const override {
+    Stats stats;
+    stats.segments_free = pool_.size();
+    const std::scoped_lock lock(state_.mutex);
+    stats.segments = state_.segments.size();
+    stats.octets = (stats.segments + stats.segments_free) * options_.segment_octets;
+    for (const LargeFile& file : state_.large) stats.octets += file.octets;
+    stats.live_objects = state_.ledger.size();
+    stats.damaged_records = state_.damaged_records;
+    stats.watermark = state_.watermark;
+    stats.fenced = state_.fenced.has_value();
+    return stats;
+  }
+
+  std::optional<Error> refusing() const override { return writer_.refusing(); }
+
+  void close() override {
+    writer_.stop();
+    pool_.stop();
+  }
+
+ private:
+  Result<void> open_epoch(Recovered recovered) {
+    Writer::Start from;
+    from.epoch = epoch_;
+    from.last_group = recovered.last_group;
+    from.next_group = recovered.next_group;
+    from.next_segment = recovered.next_segment;
+    from.oldest_segment = recovered.oldest_segment;
+    from.next_sequence = recovered.next_sequence;
+    from.tail_offset = recovered.tail_offset;
+    std::vector<std::string> named;
+    for (const LargeFile& file : recovered.large) named.push_back(file.name);
+    state_.segments = std::move(recovered.segments);
+    state_.ledger = std::move(recovered.ledger);
+    state_.large = std::move(recovered.large);
+    state_.damaged_records = report_.damaged_records;
+    if (auto started = writer_.start(from); !started) return started;
+    for (const std::string& finding : report_.findings) {
+      log::event(log::Level::kWarning, "journal.recovery", {{"finding", finding}});
+    }
+    return remove_unnamed_large_files(files_, named);
+  }
+
+  void push_object(Pending pending) {
+    if (!fits(pending)) return pending.done(too_long(pending));
+    if (auto refused = writer_.push(std::move(pending))) refused->done(closed());
+  }
+
+  bool fits(const Pending& pending) const {
+    return pending.header.head_octets <= kMaxHead &&
+           kFirstGroup + kGroupHeaderSize + pending.header.total_octets() <=
+               options_.segment_octets;
+  }
+  Error too_long(const Pending& pending) const {
+    return {Errc::kTooLong, "record length=" + std::to_string(pending.header.total_octets()) +
+                                " segment=" + std::to_string(options_.segment_octets)};
+  }
+  static Error closed() { return {Errc::kCancelled, "the journal is closed"}; }
+  static Error not_kept(Sequence instance) {
+    return {Errc::kNotFound, "record " + std::to_string(value(instance))};
+  }
+  std::optional<Error> fenced() const {
+    const std::scoped_lock lock(state_.mutex);
+    return state_.fenced;
+  }
+
+  /// A moved object stands elsewhere than its sequence says.
+  std::optional<Place> find(Sequence instance) const {
+    if (const Place* place = state_.ledger.place(instance)) return *place;
+    return state_.segments.find(instance);
+  }
+
+  Result<Record> read_at(const Place& place, Sequence sequence,
+                         std::unique_lock<std::mutex>& lock) {
+    SegmentPin pin(place.segment);
+    const Epoch epoch = pin->epoch_at(place.offset);
+    Record record;
+    record.sequence = sequence;
+    record.durable = pin->synced_at(sequence);
+    lock.unlock();
+    auto stored = read_stored(*pin, place.offset, epoch, sequence);
+    if (!stored) return std::move(stored).error();
+    record.type = stored->header.type;
+    record.body_octets = stored->header.body_octets;
+    record.head = std::move(stored->head);
+    if (record.type == RecordType::kMoved) {
+      auto moved = decode_moved(record.head);
+      if (!moved) return std::move(moved).error();
+      record.type = RecordType::kObject;
+      record.head = Bytes(moved->object.begin(), moved->object.end());
+    }
+    if ((stored->header.flags & kLargeBody) != 0) {
+      auto ref = read_large_ref(*pin, *stored);
+      if (!ref) return std::move(ref).error();
+      record.body_octets = ref->octets;
+    }
+    return record;
+  }
+
+  void note_damage(const Error& error) {
+    log::event(log::Level::kError, "journal.damaged", {{"error", error.to_string()}});
+    const std::scoped_lock lock(state_.mutex);
+    ++state_.damaged_records;
+  }
+
+  FileSystem& files_;
+  const Options options_;
+  Spool spool_;
+  RecoveryReport report_;
+  Epoch epoch_{};
+  std::uint32_t head_seed_ = 0;
+  State state_;
+  SegmentPool pool_;
+  CursorStore cursors_;
+  Writer writer_;
+};
+
+Result<void> check(const Options& options) {
+  if (options.segment_octets % kPage != 0 || options.segment_octets < kMinSegment ||
+      options.segment_octets > kMaxSegment) {
+    return Error{Errc::kInvalid, "segment length=" + std::to_string(options.segment_octets)};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Journal>> Journal::open(FileSystem& files, const Clock& clock,
+                                               Options options, Listener* listener) {
+  if (auto good = check(options); !good) return std::move(good).error();
+  auto journal = std::make_unique<SpoolJournal>(files, clock, options, listener);
+  if (auto started = journal->start(clock.now_utc()); !started) return std::move(started).error();
+  return std::unique_ptr<Journal>(std::move(journal));
+}
+
+}  // namespace dr::journal

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "router/journal/cursors.h"
+#include "router/journal/group.h"
+#include "router/journal/ledger.h"
+#include "router/journal/recovery.h"
+#include "router/journal/segment_pool.h"
+
+namespace dr::journal {
+
+/// What writer and readers share. Everything below the mutex is guarded by it.
+struct State {
+  mutable std::mutex mutex;
+  SegmentList segments;
+  Ledger ledger;
+  std::vector<LargeFile> large;
+  Sequence watermark{};
+  std::uint64_t damaged_records = 0;
+  std::optional<Error> fenced;
+  bool starved = false;  // the last request for a segment found none
+};
+
+/// The one thread that writes segments: takes what is queued as a group, writes it, syncs when
+/// somebody waits, tells them. A failed write or sync fences: nothing is written afterwards.
+class Writer {
+ public:
+  struct Start {
+    Epoch epoch{};
+    std::uint64_t last_group = 0;  // kept by recovery, and synced
+    std::uint64_t next_group = 1;
+    std::uint64_t next_segment = 1;
+    std::uint64_t oldest_segment = 1;
+    Sequence next_sequence{1};
+    std::uint64_t tail_offset = 0;
+  };
+
+  Writer(FileSystem& files, const Clock& clock, const Options& options, Listener* listener,
+         State& state, SegmentPool& pool, CursorStore& cursors);
+  ~Writer();
+
+  /// Writes and syncs the group that opens the epoch, then starts the thread.
+  Result<void> start(const Start& from);
+  /// Writes and syncs all that is queued, stores the cursors, ends the thread.
+  void stop();
+
+  /// Answers the record when the journal is closed.
+  std::optional<Pending> push(Pending pending);
+  /// Something other than a record is to be done.
+  void wake();
+  /// Why objects are refused, or nullopt.
+  std::optional<Error> refusing() const;
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+
+  void run();
+  bool gather();
+  std::optional<Time> deadline() const;
+  void write_batch();
+  void refuse_objects(const Error& why);
+  Result<bool> make_room(const Pending& pending);
+  Result<void> enter_segment(FreeFile file);
+  Result<void> write(Group& group, bool opens_epoch = false);
+  Result<void> sync();
+  void publish(UtcMicros synced);
+  void publish_one(const std::shared_ptr<Segment>& segment, Group::Entry& entry);
+  void housekeep();
+  void write_marker();
+  bool fenced() const;
+  void reclaim();
+  void recycle_announced();
+  void remove_large_files();
+  void fence(const Error& why);
+  void fail_all();
+
+  FileSystem& files_;
+  const Clock& clock_;
+  const Options& options_;
+  Listener* listener_;
+  State& state_;
+  SegmentPool& pool_;
+  CursorStore& cursors_;
+
+  std::mutex mutex_;  // of the next three
+  std::condition_variable wake_;
+  std::vector<Pending> incoming_;
+  bool stopping_ = false;
+  bool closed_ = false;
+
+  // The thread's own.
+  Epoch epoch_{};
+  std::deque<Pending> batch_;
+  std::shared_ptr<Segment> segment_;
+  std::uint64_t offset_ = 0;  // where the next group goes
+  bool stuck_ = false;        // the batch could not be written for want of space
+  std::uint64_t next_group_ = 1;
+  std::uint64_t next_segment_ = 1;
+  Sequence next_sequence_{1};
+  std::uint64_t last_written_ = 0;       // group
+  std::uint64_t durable_group_ = 0;      // every group up to it is synced
+  std::uint64_t last_with_records_ = 0;  // group
+  std::uint64_t told_group_ = 0;         // the highest durable_group in a header on disk
+  std::uint64_t oldest_ = 1;             // segment
+  std::uint64_t told_oldest_ = 1;        // in a header that is written, and
+  std::uint64_t synced_oldest_ = 1;      // in one that is synced
+  UtcMicros synced_{};                   // when durable_group_ was
+  std::optional<Time> unsynced_since_;
+  std::optional<Time> last_sync_;
+  std::optional<Time> cursors_stored_;
+  bool large_due_ = false;
+  struct Written {
+    std::shared_ptr<Segment> segment;
+    Group group;
+    Sequence first{};
+  };
+  std::vector<Written> written_;                   // not synced yet
+  std::vector<std::shared_ptr<Segment>> retired_;  // not announced yet
+  std::thread thread_;
+};
+
+}  // namespace dr::journal

@@ -1,0 +1,126 @@
+// Power is lost behind every operation of a workload, and the disk keeps what a disk may keep. The
+// claims: acknowledged => present and intact; not acknowledged => absent or whole; an outcome that
+// was durable is not forgotten; sequences are not used twice; the journal works afterwards.
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "test/router/journal/journal_fixture.h"
+
+namespace dr::journal {
+namespace {
+
+struct Acknowledged {
+  std::size_t operations = 0;  // of the file system, when done was called
+  std::string text;
+};
+
+class CrashStates : public JournalTest {
+ protected:
+  /// Small and large objects, outcomes, segments that are recycled, a restart in the middle.
+  void run_workload() {
+    for (int life = 0; life < 2; ++life) {
+      Options options = small_options();
+      options.idle_sync = std::chrono::milliseconds(life);  // 0: each lazy record is synced
+      auto journal = open(files_, options);
+      Cursor& cursor = journal->cursor("audit");
+      for (unsigned i = 0; i < 30; ++i) {
+        const bool large = i % 10 == 7;
+        const std::string text = pattern(large ? 20'000 : 100 + i * 150, i + 100);
+        const auto sequence = large ? store_large(*journal, text) : append(*journal, text);
+        ASSERT_TRUE(sequence.ok());
+        acknowledged_[*sequence] = {files_.operations(), text};
+        if (i % 3 != 0) {
+          delivered_.insert(*sequence);
+          ASSERT_TRUE(journal->append(outcome(*sequence, "a", DeliveryState::kDelivered)).ok());
+        }
+        if (i % 5 == 0) cursor.advance(*sequence);
+        if (i == 20) finish_everything(*journal);
+      }
+      journal->close();
+    }
+  }
+
+  /// Lets the first segments go.
+  void finish_everything(Journal& journal) {
+    for (const OpenDelivery& open : journal.open_deliveries()) {
+      delivered_.insert(open.instance);
+      ASSERT_TRUE(journal.append(outcome(open.instance, "a", DeliveryState::kDelivered)).ok());
+    }
+    journal.cursor("audit").advance(journal.watermark());
+  }
+
+  Result<Sequence> store_large(Journal& journal, std::string_view text) {
+    auto large = journal.create_large();
+    if (!large) return large.error();
+    const ByteSpan part = as_bytes(text);
+    if (auto done = (*large)->write(std::span(&part, 1)); !done) return done.error();
+    if (auto done = (*large)->seal(); !done) return done.error();
+    return append_large(journal, std::move(*large));
+  }
+
+  void check(std::size_t operations, Survives what, std::uint32_t seed) {
+    const auto disk = files_.crash(operations, what, seed);
+    SCOPED_TRACE("operations=" + std::to_string(operations) + " survives=" +
+                 std::to_string(static_cast<int>(what)) + " seed=" + std::to_string(seed));
+    auto opened = try_open(*disk);
+    ASSERT_TRUE(opened.ok()) << opened.error().to_string();
+    Journal& journal = **opened;
+    EXPECT_EQ(journal.recovery().damaged_records, 0U);
+    std::set<Sequence> waiting;
+    for (const OpenDelivery& open : journal.open_deliveries()) {
+      waiting.insert(open.instance);
+      EXPECT_NE(open.state, DeliveryState::kDamaged);
+    }
+    for (const auto& [sequence, object] : acknowledged_) {
+      const auto text = body(journal, sequence);
+      if (text.ok()) {
+        EXPECT_TRUE(*text == object.text) << "sequence " << value(sequence);
+      } else {
+        EXPECT_EQ(text.error().code, Errc::kNotFound) << text.error().to_string();
+        EXPECT_FALSE(waiting.contains(sequence)) << "sequence " << value(sequence);
+        // Gone: never acknowledged, or finished since.
+        const bool acked = object.operations <= operations;
+        EXPECT_TRUE(!acked || delivered_.contains(sequence)) << "sequence " << value(sequence);
+      }
+      if (object.operations <= operations && !delivered_.contains(sequence)) {
+        EXPECT_TRUE(waiting.contains(sequence)) << "sequence " << value(sequence);
+      }
+    }
+    const auto next = append(journal, "after the crash");
+    ASSERT_TRUE(next.ok());
+    EXPECT_GT(*next, journal.recovery().tail);
+    opened->reset();
+    auto again = try_open(*disk);
+    ASSERT_TRUE(again.ok()) << again.error().to_string();
+    EXPECT_EQ((*again)->recovery().damaged_records, 0U);
+    EXPECT_EQ((*again)->recovery().cut_octets, 0U);
+    EXPECT_EQ(*body(**again, *next), "after the crash");
+  }
+
+  FaultFileSystem files_;
+  std::map<Sequence, Acknowledged> acknowledged_;
+  std::set<Sequence> delivered_;
+};
+
+TEST_F(CrashStates, AcknowledgedSurvivesEveryOneOfThem) {
+  run_workload();
+  ASSERT_FALSE(HasFatalFailure());
+  std::size_t states = 0;
+  for (std::size_t n = 0; n <= files_.operations() && !HasFailure(); ++n) {
+    for (const Survives what : {Survives::kNothing, Survives::kEverything, Survives::kTorn,
+                                Survives::kNoNames, Survives::kNamesOnly}) {
+      check(n, what, 0);
+      ++states;
+    }
+    for (std::uint32_t seed = 0; seed < 8; ++seed) {
+      check(n, Survives::kSectors, seed + static_cast<std::uint32_t>(n) * 8);
+      ++states;
+    }
+  }
+  std::printf("crash states: %zu, of %zu operations\n", states, files_.operations());
+  EXPECT_GE(states, 4'000U);
+}
+
+}  // namespace
+}  // namespace dr::journal
