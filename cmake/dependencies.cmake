@@ -15,6 +15,11 @@ find_package(PkgConfig REQUIRED)
 add_library(dep_asio INTERFACE)
 target_compile_definitions(dep_asio INTERFACE ASIO_STANDALONE ASIO_SEPARATE_COMPILATION ASIO_NO_DEPRECATED)
 target_link_libraries(dep_asio INTERFACE Threads::Threads)
+# Asio 1.22 takes aligned_alloc where some header of libstdc++ stood before its own, and operator new
+# elsewhere: memory would be freed by the other's counterpart.
+target_compile_definitions(dep_asio INTERFACE ASIO_DISABLE_STD_ALIGNED_ALLOC)
+# g++ 12 takes the coroutine frame's own operator new, inlined, for a mismatch with its delete.
+target_compile_options(dep_asio INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete>)
 
 # dcmdata and what it pulls in; as SYSTEM, so that its headers do not fail our warnings.
 add_library(dep_dcmtk INTERFACE)

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
+#include <string_view>
 #include <vector>
 
 #include "dimse/base/ae_title.h"
@@ -53,6 +53,8 @@ enum class ContextResult : std::uint8_t {
   kTransferSyntaxesNotSupported = 4,
 };
 
+/// Decoded, an acceptance always names a transfer syntax: one without counts as refused with
+/// kTransferSyntaxesNotSupported, and a result that the standard lacks as kNoReason.
 struct PresentationContextAc {
   PresentationContextId id{};
   ContextResult result{};
@@ -72,13 +74,15 @@ struct RoleSelection {
   bool scp = false;
 };
 
-/// PS3.7 D.3.3.5 and D.3.3.6: kept as octets; answered only where a service knows them.
+/// PS3.7 D.3.3.5: kept as octets; answered only where a service knows them. SOP class common
+/// extended negotiation (D.3.3.6) is never answered and is stepped over.
 struct SopClassExtended {
   Uid sop_class_uid;
   Bytes information;
 };
 
-/// PS3.7 D.3.3.7. The fields may hold a secret: never logged.
+/// PS3.7 D.3.3.7. The fields may hold a secret: never logged. In an A-ASSOCIATE-AC only `primary`
+/// counts, the server's response.
 struct UserIdentity {
   std::uint8_t type = 0;
   bool positive_response_requested = false;
@@ -119,7 +123,7 @@ struct AAssociateAc {
 
 /// PS3.8 9.3.4.
 struct AAssociateRj {
-  std::uint8_t result = 1;  // 1 permanent, 2 transient
+  std::uint8_t result = 1;  // 1 permanent, 2 transient; decoded, every other value is 2
   std::uint8_t source = 1;  // 1 service user, 2 provider (ACSE), 3 provider (presentation)
   std::uint8_t reason = 1;
 };
@@ -153,7 +157,8 @@ PduHeader decode_pdu_header(const std::byte* six_octets) noexcept;
 
 /// Decoders of a PDU's octets after its header. They test what a receiver must test and nothing
 /// that the standard says is not to be tested; unknown items and sub-items are stepped over
-/// (PS3.8 9.3.1). kMalformed and kTooLong carry the octet offset.
+/// (PS3.8 9.3.1). kMalformed and kTooLong carry `octet=`, counted from 1 at the PDU's header as the
+/// standard does.
 Result<AAssociateRq> decode_associate_rq(ByteSpan body);
 Result<AAssociateAc> decode_associate_ac(ByteSpan body);
 Result<AAssociateRj> decode_associate_rj(ByteSpan body);
@@ -161,7 +166,7 @@ Result<AAbort> decode_abort(ByteSpan body);
 /// All PDVs of a whole P-DATA-TF.
 Result<std::vector<Pdv>> decode_p_data(ByteSpan body);
 
-/// Whole PDUs, header included.
+/// Whole PDUs, header included. Throw std::length_error where an item outgrows its 16 bit length.
 Bytes encode(const AAssociateRq& pdu);
 Bytes encode(const AAssociateAc& pdu);
 Bytes encode(const AAssociateRj& pdu);

@@ -1,0 +1,2 @@
+// Asio's own code, compiled once (ASIO_SEPARATE_COMPILATION, see cmake/dependencies.cmake).
+#include <asio/impl/src.hpp>
