@@ -14,6 +14,8 @@
 namespace dr::encoding {
 
 /// Which top-level elements a scan shall bring. Built once for a rule set; shared by all scans.
+/// Tags from group 7FE0 on (pixel data and what stands behind it) may be named, but are never
+/// found.
 class ScanPlan {
  public:
   /// Tags in any order; duplicates are fine.
@@ -29,14 +31,17 @@ struct ScannedElement {
   Tag tag;
   Vr vr{};  // as encoded; Vr::kUnknown in implicit VR (the dictionary knows)
   bool big_endian = false;
+  bool truncated = false;  // the value is longer than what is kept: `value` is its head
   ByteSpan value;  // valid as long as the scanner; without the value field's padding removed
 };
 
 /// Finds the planned elements in a data set that arrives in pieces, without building a tree (PS3.5
 /// 7). It stops at the highest planned tag, reads no pixel data, keeps nothing but the planned
-/// values (each at most 64 KiB, all together 1 MiB). Sequences are stepped over, those of undefined
-/// length item by item without recursion. Deflated data sets (PS3.5 A.5) are inflated in a window
-/// of at most 1 MiB.
+/// values (each at most 64 KiB, all together 1 MiB). Of several elements with one tag the first
+/// counts. Sequences are stepped over, those of undefined length item by item without recursion, 32
+/// deep at most; the value of a planned one is its items, without the sequence delimitation item.
+/// UN of undefined length holds items in implicit VR little endian (PS3.5 6.2.2). Deflated data
+/// sets (PS3.5 A.5) are inflated in a window of 16 KiB, 16 MiB in all.
 class HeaderScanner {
  public:
   enum class State {
