@@ -199,7 +199,8 @@ std::unique_ptr<FaultFileSystem> FaultFileSystem::crash(std::size_t operations, 
         pending[operation.file].push_back(&operation);
         break;
       case Kind::kSync:
-        for (const Operation* each : pending[operation.file]) change(durable[operation.file], *each);
+        for (const Operation* each : pending[operation.file])
+          change(durable[operation.file], *each);
         pending.erase(operation.file);
         break;
       case Kind::kCreate:

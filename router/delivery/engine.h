@@ -1,0 +1,108 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <asio/any_io_executor.hpp>
+
+#include "dimse/base/block_chain.h"
+#include "dimse/base/clock.h"
+#include "dimse/base/file_system.h"
+#include "router/delivery/observer.h"
+#include "router/delivery/settings.h"
+#include "router/journal/journal.h"
+
+namespace dr::delivery {
+
+/// One object at one destination, as `queue list` shows it.
+struct QueueItem {
+  std::string destination;
+  journal::Sequence sequence{};
+  std::string sop_instance_uid;  // empty when the object's record can not be read any more
+  journal::DeliveryState state{};
+  std::uint32_t attempts = 0;
+  std::optional<UtcMicros> next_attempt;  // none: as soon as it is its turn, or never (held)
+  std::string reason;
+};
+
+/// Which items; an empty field selects all.
+struct QueueFilter {
+  std::string destination;
+  std::optional<journal::DeliveryState> state;
+};
+
+/// Where a listing stopped: the next one continues behind it.
+struct QueuePosition {
+  std::string destination;
+  journal::Sequence sequence{};
+};
+
+/// What waits at one destination.
+struct QueueCounts {
+  std::uint64_t waiting = 0;
+  std::uint64_t sending = 0;
+  std::uint64_t unknown = 0;
+  std::uint64_t held = 0;
+  std::uint64_t damaged = 0;
+};
+
+struct DestinationStatus {
+  std::string name;
+  bool up = true;
+  std::string reason;  // why it is down
+  QueueCounts counts;
+  std::optional<UtcMicros> oldest;  // receipt of the oldest that is waiting, unknown or sending
+  std::uint32_t associations = 0;   // open now
+};
+
+/// What the engine stands on. All references must outlive it; the executors' contexts must run,
+/// each on one thread (or be strands), until stop() has returned.
+struct EngineContext {
+  journal::Journal& journal;
+  const Clock& clock;
+  BlockPool& blocks;
+  Observer& observer;
+  std::vector<asio::any_io_executor> executors;
+  std::function<Result<std::unique_ptr<FileSystem>>(const std::string& root)> open_folder =
+      open_posix_file_system;
+};
+
+/// Takes every routed object from the journal to its destinations: one queue, one set of strategies
+/// and one state of health for each, so that none waits for another. Every attempt ends in exactly
+/// one OutcomeRecord, written before the destination's next operation; a start after a crash
+/// continues from Journal::open_deliveries().
+class DeliveryEngine {
+ public:
+  DeliveryEngine(EngineContext context, std::vector<DestinationSettings> destinations);
+  /// Stops without waiting for what is being sent.
+  ~DeliveryEngine();
+  DeliveryEngine(const DeliveryEngine&) = delete;
+  DeliveryEngine& operator=(const DeliveryEngine&) = delete;
+
+  /// Queues what is not final yet, then follows the journal from its watermark.
+  void start();
+  /// From Journal::Listener: only wakes.
+  void advanced(journal::Sequence watermark);
+  /// No new attempt; waits up to `deadline` for those in flight, then aborts them. Not from an I/O
+  /// thread.
+  void stop(std::chrono::milliseconds deadline);
+
+  /// At most `limit` items in order of (destination as configured, sequence). Blocking: reads the
+  /// journal.
+  std::vector<QueueItem> queue_list(const QueueFilter& filter, std::size_t limit,
+                                    const std::optional<QueuePosition>& after = {}) const;
+  std::vector<DestinationStatus> status() const;
+  /// Open deliveries and routes that name a destination which is not configured: they stay in the
+  /// journal.
+  std::uint64_t orphans() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dr::delivery
