@@ -25,6 +25,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"router/delivery",
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "dimse/service",
       "router/journal", "router/rules", "asio", "httplib", "nlohmann", "openssl"}},
+    {"router/audit", {"dimse/base", "router/journal", "db", "openssl"}},
     {"router/admin",
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "dimse/service",
       "router/journal", "router/rules", "router/delivery", "db", "asio", "httplib", "nlohmann",
