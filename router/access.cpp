@@ -1,9 +1,9 @@
 #include "router/access.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <charconv>
+
+#include <arpa/inet.h>
 
 namespace dr {
 namespace {
@@ -63,7 +63,8 @@ bool AddressRange::contains(std::string_view numeric_address) const {
   const auto address = parse_address(numeric_address);
   if (!address || address->v6 != v6_) return false;
   const unsigned whole = bits_ / 8;
-  if (!std::equal(address_.begin(), address_.begin() + whole, address->octets.begin())) return false;
+  if (!std::equal(address_.begin(), address_.begin() + whole, address->octets.begin()))
+    return false;
   const unsigned rest = bits_ % 8;
   if (rest == 0) return true;
   const auto mask = static_cast<std::uint8_t>(0xff << (8 - rest));
@@ -105,7 +106,8 @@ std::optional<Access::Refusal> Access::enter(const service::AssociationInfo& pee
   }
 
   const std::scoped_lock lock(mutex_);
-  const auto count = [](const std::map<std::string, std::uint32_t>& counts, const std::string& key) {
+  const auto count = [](const std::map<std::string, std::uint32_t>& counts,
+                        const std::string& key) {
     const auto found = counts.find(key);
     return found == counts.end() ? 0U : found->second;
   };

@@ -13,8 +13,8 @@
 
 namespace dr {
 
-/// A range of IPv4 or IPv6 addresses: "10.1.0.0/16", "::1", "0.0.0.0/0". An IPv4 address that arrives
-/// mapped into IPv6 (::ffff:10.1.2.3) is the IPv4 address.
+/// A range of IPv4 or IPv6 addresses: "10.1.0.0/16", "::1", "0.0.0.0/0". An IPv4 address that
+/// arrives mapped into IPv6 (::ffff:10.1.2.3) is the IPv4 address.
 class AddressRange {
  public:
   static Result<AddressRange> parse(std::string_view text);
@@ -29,15 +29,16 @@ class AddressRange {
 
 /// [[source]]: who may associate.
 struct SourceSettings {
-  std::string ae_title;  // "*": any
+  std::string ae_title;                 // "*": any
   std::vector<AddressRange> addresses;  // empty: any
   std::vector<std::string> listeners;   // empty: all
   std::uint32_t associations = 0;       // 0: [limits] associations_per_source
 };
 
 struct AccessSettings {
-  std::map<std::string, std::vector<std::string>> called;  // listener: its called AE titles; "*" any
-  std::vector<SourceSettings> sources;                     // none: loopback only
+  std::map<std::string, std::vector<std::string>>
+      called;                           // listener: its called AE titles; "*" any
+  std::vector<SourceSettings> sources;  // none: loopback only
   std::uint32_t associations = 4096;
   std::uint32_t associations_per_source = 256;
   std::uint32_t associations_per_address = 1024;

@@ -1,11 +1,12 @@
 #include "router/intake.h"
 
+#include <utility>
+
 #include <asio/async_result.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
-#include <utility>
 
 #include "dimse/base/log.h"
 #include "dimse/message/status.h"
@@ -17,7 +18,7 @@ using encoding::HeaderScanner;
 namespace tags = encoding::tags;
 using journal::ObjectRecord;
 using journal::Sequence;
-using message::Status;
+namespace status = message::status;
 using service::StoreResponse;
 
 /// How much of a large object is gathered before it is handed to a disk thread.
@@ -25,8 +26,8 @@ constexpr std::size_t kLargeWrite = 1U << 20;
 /// Memory for octets that will not be kept, and for a large object when the pool has no block.
 constexpr std::size_t kScratch = 64 * 1024;
 
-StoreResponse refusal(Status status, std::string comment) {
-  return {static_cast<std::uint16_t>(status), std::move(comment)};
+StoreResponse refusal(std::uint16_t status, std::string comment) {
+  return {status, std::move(comment)};
 }
 
 /// Runs blocking work on a disk thread; comes back on the association's io_context.
@@ -87,13 +88,14 @@ class ReceivedObject final : public service::ObjectSink {
   }
 
   asio::awaitable<MutableByteSpan> buffer() override {
-    if (!refused_ && chain_.size() >= (large_ ? kLargeWrite : context_.inline_limit)) {
-      co_await write_large();
-    }
+    const std::size_t most = large_ != nullptr ? kLargeWrite : context_.inline_limit;
+    if (!refused_ && (!loose_.empty() || chain_.size() >= most)) co_await write_large();
     if (!refused_) {
       given_ = chain_.writable();
-      if (given_.empty()) co_await write_large();  // no memory: the disk takes what there is
-      if (given_.empty() && !refused_) given_ = chain_.writable();
+      if (given_.empty() && chain_.size() > 0) {  // no memory: what is there goes to disk
+        co_await write_large();
+        given_ = chain_.writable();
+      }
     }
     in_chain_ = !refused_ && !given_.empty();
     if (!in_chain_) {
@@ -110,19 +112,20 @@ class ReceivedObject final : public service::ObjectSink {
     if (refused_) return;
     if (in_chain_) {
       chain_.commit(n);
+      chain_.checksum();  // while the octets are still in the cache
     } else {
-      loose_ = octets;  // in scratch_: write_large() takes it next
+      loose_ = ByteSpan(scratch_).first(loose_.size() + n);
     }
     if (header_.state() == HeaderScanner::State::kMore) header_.feed(octets);
   }
 
   asio::awaitable<StoreResponse> finish() override {
-    if (!refused_ && large_ != nullptr) co_await write_large();
+    if (!refused_ && (large_ != nullptr || !loose_.empty())) co_await write_large();
     if (refused_) co_return *refused_;
     header_.finish();
     auto record = describe();
     if (!record) co_return refusal_;
-    if (record->status != 0) co_return refuse_by_rule(*std::move(record));
+    if (record->status != 0) co_return refuse_by_rule(*record);
     auto sequence = large_ != nullptr ? co_await commit_large(*std::move(record))
                                       : co_await commit_inline(*std::move(record));
     if (!sequence) co_return journal_refusal(sequence.error());
@@ -141,7 +144,7 @@ class ReceivedObject final : public service::ObjectSink {
   StoreResponse journal_refusal(const Error& why) const {
     log::event(log::Level::kWarning, "object.refused",
                {{"association", request_.association->number}, {"error", why.to_string()}});
-    return refusal(Status::kOutOfResources,
+    return refusal(status::kOutOfResources,
                    why.code == Errc::kNoSpace ? "out of space" : "storage is not available");
   }
 
@@ -171,12 +174,13 @@ class ReceivedObject final : public service::ObjectSink {
     if (header_.state() == HeaderScanner::State::kFailed) {
       log::event(log::Level::kWarning, "object.unreadable",
                  {{"association", association.number}, {"error", header_.error().to_string()}});
-      refusal_ = refusal(Status::kCannotUnderstand, "data set can not be parsed");
+      refusal_ = refusal(status::kCannotUnderstand, "data set can not be parsed");
       return std::nullopt;
     }
     if (uid_of(header_, tags::kSopClassUid) != request_.affected_sop_class_uid ||
         uid_of(header_, tags::kSopInstanceUid) != request_.affected_sop_instance_uid) {
-      refusal_ = refusal(Status::kDataSetDoesNotMatch, "SOP UIDs of data set and command differ");
+      refusal_ =
+          refusal(status::kDataSetDoesNotMatchSopClass, "SOP UIDs of data set and command differ");
       return std::nullopt;
     }
     ObjectRecord record;
@@ -202,11 +206,10 @@ class ReceivedObject final : public service::ObjectSink {
 
   void decide(ObjectRecord& record) const {
     const auto& association = *request_.association;
-    const rules::Decision decision =
-        rules_->decide({association.calling_ae_title, association.called_ae_title,
-                        association.peer_address, association.listener, association.tls_subject,
-                        association.user, request_.affected_sop_class_uid,
-                        request_.transfer_syntax_uid, record.received, header_});
+    const rules::Decision decision = rules_->decide(
+        {association.calling_ae_title, association.called_ae_title, association.peer_address,
+         association.listener, association.tls_subject, association.user,
+         request_.affected_sop_class_uid, request_.transfer_syntax_uid, record.received, header_});
     record.rules_sha256 = rules_->sha256();
     for (const std::uint32_t index : decision.matched) {
       const rules::RuleInfo& rule = rules_->rules()[index];
@@ -224,7 +227,7 @@ class ReceivedObject final : public service::ObjectSink {
     record.extract = decision.extract;
   }
 
-  StoreResponse refuse_by_rule(ObjectRecord record) {
+  StoreResponse refuse_by_rule(const ObjectRecord& record) {
     StoreResponse response{record.status, "refused by rule"};
     const auto appended = context_.journal.append(journal::RecordType::kRefused, encode(record));
     if (!appended) return journal_refusal(appended.error());
@@ -255,7 +258,7 @@ class ReceivedObject final : public service::ObjectSink {
   BlockChain chain_;
   std::unique_ptr<journal::LargeObject> large_;
   Bytes scratch_;
-  ByteSpan loose_;
+  ByteSpan loose_;  // in scratch_, not yet on disk
   MutableByteSpan given_;
   bool in_chain_ = false;
   std::uint64_t octets_ = 0;

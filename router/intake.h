@@ -1,9 +1,10 @@
 #pragma once
 
-#include <asio/any_io_executor.hpp>
 #include <atomic>
 #include <memory>
 #include <string>
+
+#include <asio/any_io_executor.hpp>
 
 #include "dimse/base/block_chain.h"
 #include "dimse/base/clock.h"
@@ -34,9 +35,9 @@ struct IntakeContext {
   asio::any_io_executor disk;  // threads that may wait for the disk
 };
 
-/// From the listener to the journal: admits associations, takes each data set into memory (or into a
-/// file of its own above the inline limit), scans its header on the way, lets the rules decide, and
-/// answers once octets and decision are durable.
+/// From the listener to the journal: admits associations, takes each data set into memory (or into
+/// a file of its own above the inline limit), scans its header on the way, lets the rules decide,
+/// and answers once octets and decision are durable.
 class Intake final : public service::Handler {
  public:
   explicit Intake(IntakeContext context) : context_(std::move(context)) {}

@@ -1,10 +1,10 @@
 #include "router/patient_key.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include <array>
 #include <stdexcept>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "dimse/base/log.h"
 

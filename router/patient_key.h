@@ -8,8 +8,8 @@ namespace dr {
 /// [audit] patient_data and [snapshots] patient_data.
 enum class PatientData { kNone, kKeyedHash, kFull };
 
-/// What audit rows and journal records keep of a Patient ID: nothing, its HMAC-SHA-256 under [keys] audit
-/// (64 hexadecimal digits), or itself.
+/// What audit rows and journal records keep of a Patient ID: nothing, its HMAC-SHA-256 under [keys]
+/// audit (64 hexadecimal digits), or itself.
 class PatientKey {
  public:
   PatientKey(PatientData keep, std::string key) : keep_(keep), key_(std::move(key)) {}

@@ -62,13 +62,12 @@ struct Connection {
   asio::io_context* io = nullptr;
 };
 
-// Of this process: listeners share it, so that a number names one association.
-std::uint64_t next_number() {
+}  // namespace
+
+std::uint64_t next_association_number() {
   static std::atomic<std::uint64_t> number = 0;
   return ++number;
 }
-
-}  // namespace
 
 struct Listener::State : std::enable_shared_from_this<Listener::State> {
   struct Context {
@@ -177,7 +176,7 @@ bool Listener::State::take_one() {
                                                                       .artim = config.artim,
                                                                       .progress = config.progress,
                                                                       .idle = config.idle});
-  const std::uint64_t number = next_number();
+  const std::uint64_t number = next_association_number();
   {
     const std::lock_guard lock(mutex);
     if (stopping || connections.size() >= config.max_connections) return true;

@@ -29,6 +29,9 @@ struct ListenerConfig {
   std::chrono::milliseconds response{8'000};   // C-STORE-RSP at the latest, then A700H
 };
 
+/// A number for one association of this process, in or out; listeners take theirs here.
+std::uint64_t next_association_number();
+
 /// Accepts associations on one port and serves Verification and Storage on them (PS3.8 7.1, PS3.4 A
 /// and B). Each connection goes to the io_context that serves the fewest and stays there. Every
 /// io_context is run by one thread of the caller's. All functions may be called from any thread.

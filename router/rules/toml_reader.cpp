@@ -11,19 +11,18 @@
 namespace dr::rules {
 
 void Findings::error(const toml::source_region& at, std::string message) {
-  diagnostics_.push_back({Diagnostic::Severity::kError, file_, at.begin.line, at.begin.column,
-                          std::move(message)});
+  diagnostics_.push_back(
+      {Diagnostic::Severity::kError, file_, at.begin.line, at.begin.column, std::move(message)});
 }
 
 void Findings::warning(const toml::source_region& at, std::string message) {
-  diagnostics_.push_back({Diagnostic::Severity::kWarning, file_, at.begin.line, at.begin.column,
-                          std::move(message)});
+  diagnostics_.push_back(
+      {Diagnostic::Severity::kWarning, file_, at.begin.line, at.begin.column, std::move(message)});
 }
 
 bool Findings::failed() const {
-  return std::ranges::any_of(diagnostics_, [](const Diagnostic& d) {
-    return d.severity == Diagnostic::Severity::kError;
-  });
+  return std::ranges::any_of(
+      diagnostics_, [](const Diagnostic& d) { return d.severity == Diagnostic::Severity::kError; });
 }
 
 std::optional<toml::table> read_toml(const std::filesystem::path& path, Findings& findings,
@@ -37,8 +36,8 @@ std::optional<toml::table> read_toml(const std::filesystem::path& path, Findings
   std::string text(limit + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (in.bad() || !in.eof()) {
-    findings.error({}, in.bad() ? "can not be read"
-                                : "is longer than " + std::to_string(limit) + " octets");
+    findings.error(
+        {}, in.bad() ? "can not be read" : "is longer than " + std::to_string(limit) + " octets");
     return std::nullopt;
   }
   text.resize(static_cast<std::size_t>(in.gcount()));
@@ -133,8 +132,8 @@ void TableReader::read(std::string_view key, std::chrono::milliseconds& into,
   const auto duration = parse_duration(*value);
   if (!duration) return error(key, "'" + std::string(key) + "': " + duration.error().detail);
   if (*duration < least) {
-    return error(key, "'" + std::string(key) + "' must be at least " +
-                          std::to_string(least.count()) + "ms");
+    return error(
+        key, "'" + std::string(key) + "' must be at least " + std::to_string(least.count()) + "ms");
   }
   into = *duration;
 }

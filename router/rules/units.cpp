@@ -63,7 +63,8 @@ Result<std::string> value_of(std::string_view name) {
 }  // namespace
 
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
-  const auto ms = parse(text, kDurations, "a duration such as \"250ms\", \"5s\", \"15m\" or \"7d\"");
+  const auto ms =
+      parse(text, kDurations, "a duration such as \"250ms\", \"5s\", \"15m\" or \"7d\"");
   if (!ms) return ms.error();
   return std::chrono::milliseconds(*ms);
 }

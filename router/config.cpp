@@ -1,0 +1,422 @@
+#include "router/config.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "router/rules/suggest.h"
+#include "router/rules/toml_reader.h"
+
+namespace dr {
+namespace {
+
+using rules::Findings;
+using rules::TableReader;
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kMaxPdu = 16U << 20;
+
+/// Names become metric labels, cursor names and words of the command line.
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  });
+}
+
+void read_name(TableReader& table, std::string& into, std::set<std::string>& taken) {
+  if (!table.require("name", into)) return;
+  if (!is_name(into)) {
+    table.error("name", "a name has 1 to 64 letters, digits, '-', '_' and '.'");
+  } else if (!taken.insert(into).second) {
+    table.error("name", "the name '" + into + "' is already taken");
+  }
+}
+
+void read_ae_title(TableReader& table, std::string_view key, AeTitle& into) {
+  std::string text;
+  table.read(key, text);
+  if (text.empty()) return;
+  auto parsed = AeTitle::parse(text);
+  if (parsed && !parsed->empty()) {
+    into = *parsed;
+  } else {
+    table.error(key, "an AE title has 1 to 16 characters, without backslash");
+  }
+}
+
+/// A word of a list, with a suggestion for one that is not.
+template <class T>
+void read_word(TableReader& table, std::string_view key,
+               std::initializer_list<std::pair<std::string_view, T>> words, T& into) {
+  std::string text;
+  table.read(key, text);
+  if (text.empty()) return;
+  std::vector<std::string_view> known;
+  for (const auto& [word, value] : words) {
+    if (word == text) {
+      into = value;
+      return;
+    }
+    known.push_back(word);
+  }
+  table.error(
+      key, "'" + std::string(key) + "' can not be '" + text + "'" + rules::suggestion(text, known));
+}
+
+/// A word that means something, of which this version has only `supported`.
+void read_only_word(TableReader& table, std::string_view key, std::string_view supported) {
+  std::string text;
+  table.read(key, text);
+  if (!text.empty() && text != supported) {
+    table.error(key, "'" + std::string(key) + " = \"" + text +
+                         "\"' is not supported by this version yet; it has only \"" +
+                         std::string(supported) + "\"");
+  }
+}
+
+/// "0.0.0.0:11112" or "[::1]:8080".
+void read_bind(TableReader& table, std::string& address, std::uint16_t& port) {
+  std::string text;
+  table.read("bind", text);
+  if (text.empty()) return;
+  const std::size_t colon = text.rfind(':');
+  std::string host = text.substr(0, colon);
+  const std::string_view digits =
+      colon == std::string::npos ? "" : std::string_view(text).substr(colon + 1);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  std::uint16_t number = 0;
+  const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (ec != std::errc() || end != digits.data() + digits.size() || !AddressRange::parse(host)) {
+    return table.error("bind",
+                       "expected ADDRESS:PORT, such as \"0.0.0.0:11112\" or \"[::]:11112\"");
+  }
+  address = host;
+  port = number;
+}
+
+std::filesystem::path absolute(const std::filesystem::path& folder, const std::string& path) {
+  return (folder / path).lexically_normal();
+}
+
+class Loader {
+ public:
+  Loader(const toml::table& root, std::filesystem::path folder, Findings& findings)
+      : root_(root, "the configuration", findings),
+        folder_(std::move(folder)),
+        findings_(findings) {}
+
+  Config load() {
+    node();
+    limits();
+    timeouts();
+    for (const toml::table* t : root_.tables("listener")) listener(*t);
+    for (const toml::table* t : root_.tables("source")) source(*t);
+    for (const toml::table* t : root_.tables("destination")) destination(*t);
+    keys();
+    audit();
+    admin();
+    for (const std::string_view later :
+         {"retention", "snapshots", "group", "commitment", "rtstruct", "webhook"}) {
+      root_.unsupported(later);
+    }
+    root_.finish();
+    if (config_.listeners.empty()) {
+      findings_.warning({}, "no [[listener]]: nothing can be received");
+    }
+    return std::move(config_);
+  }
+
+ private:
+  void node() {
+    std::string spool = "../var/spool";
+    std::string rules = "rules.d";
+    config_.ae_title = *AeTitle::parse("ROUTER");
+    if (const toml::table* t = root_.table("node")) {
+      TableReader table(*t, "[node]", findings_);
+      table.read("name", config_.node);
+      if (!is_name(config_.node)) {
+        table.error("name", "a name has 1 to 64 letters, digits, '-', '_' and '.'");
+      }
+      read_ae_title(table, "ae_title", config_.ae_title);
+      table.read("spool", spool);
+      table.read("rules", rules);
+      read_only_word(table, "timezone", "UTC");
+      table.finish();
+    }
+    config_.spool = absolute(folder_, spool);
+    config_.rules = absolute(folder_, rules);
+  }
+
+  void limits() {
+    const toml::table* t = root_.table("limits");
+    if (t == nullptr) return;
+    TableReader table(*t, "[limits]", findings_);
+    table.read_size("memory", config_.memory, 64U << 20);
+    table.read_size("disk_reserve", config_.disk_reserve);
+    table.read("associations", config_.access.associations, 1, 65536);
+    table.read("associations_per_source", config_.access.associations_per_source, 1, 65536);
+    table.read("associations_per_address", config_.access.associations_per_address, 1, 65536);
+    table.finish();
+  }
+
+  void timeouts() {
+    const toml::table* t = root_.table("timeouts");
+    if (t == nullptr) return;
+    TableReader table(*t, "[timeouts]", findings_);
+    table.read("artim", deadlines_.artim);
+    table.read("progress", deadlines_.progress);
+    table.read("idle", deadlines_.idle);
+    table.read("response", deadlines_.response);
+    table.finish();
+  }
+
+  void listener(const toml::table& t) {
+    TableReader table(t, "[[listener]]", findings_);
+    service::ListenerConfig listener = deadlines_;
+    listener.port = 11112;
+    read_name(table, listener.name, listener_names_);
+    read_only_word(table, "kind", "dimse");
+    read_bind(table, listener.address, listener.port);
+    table.read("max_pdu", listener.max_pdu, 4096, kMaxPdu);
+    table.read("async_ops", listener.async_ops, 1, 1024);
+    std::vector<std::string> called{config_.ae_title.str()};
+    table.read("ae_titles", called);
+    for (std::string& title : called) {
+      if (title == "*") continue;
+      const auto parsed = AeTitle::parse(title);
+      if (!parsed || parsed->empty())
+        table.error("ae_titles", "not an AE title: '" + title + "'");
+      else
+        title = parsed->str();
+    }
+    config_.access.called[listener.name] = called;
+    table.unsupported("tls");
+    table.finish();
+    config_.listeners.push_back(std::move(listener));
+  }
+
+  void source(const toml::table& t) {
+    TableReader table(t, "[[source]]", findings_);
+    SourceSettings source;
+    if (table.require("ae_title", source.ae_title) && source.ae_title != "*") {
+      AeTitle title;
+      read_ae_title(table, "ae_title", title);
+      source.ae_title = title.str();
+    }
+    std::vector<std::string> addresses;
+    table.read("addresses", addresses);
+    for (const std::string& text : addresses) {
+      if (auto range = AddressRange::parse(text)) {
+        source.addresses.push_back(*range);
+      } else {
+        table.error("addresses", "'" + text + "': " + range.error().detail);
+      }
+    }
+    table.read("listeners", source.listeners);
+    for (const std::string& name : source.listeners) {
+      if (listener_names_.contains(name)) continue;
+      const std::vector<std::string_view> known(listener_names_.begin(), listener_names_.end());
+      table.error("listeners", "no listener '" + name + "'" + rules::suggestion(name, known));
+    }
+    table.read("associations", source.associations, 1, 65536);
+    for (const std::string_view later : {"certificates", "users", "charset"}) {
+      table.unsupported(later);
+    }
+    table.finish();
+    const bool anywhere =
+        source.addresses.empty() || std::ranges::any_of(source.addresses, &AddressRange::everyone);
+    if (source.ae_title == "*" && anywhere) {
+      table.warning("ae_title", "anyone who reaches the listener may associate");
+    }
+    config_.access.sources.push_back(std::move(source));
+  }
+
+  void destination(const toml::table& t) {
+    TableReader table(t, "[[destination]]", findings_);
+    delivery::DestinationSettings d;
+    read_name(table, d.name, destination_names_);
+    std::string kind;
+    if (table.require("kind", kind)) read_kind(table, kind, d.kind);
+    if (const toml::table* retry_table = table.table("retry")) retry(*retry_table, d.retry);
+    if (d.kind == delivery::Kind::kFolder) {
+      std::string path;
+      if (table.require("path", path)) d.path = absolute(folder_, path);
+    } else {
+      dimse_destination(table, d);
+    }
+    read_only_word(table, "transcode", "never");
+    read_only_word(table, "verify", "none");
+    for (const std::string_view later :
+         {"allow_lossy", "commit", "require", "duplicate_window", "window", "bandwidth", "tls",
+          "url", "username", "password", "token", "project", "subject", "session"}) {
+      table.unsupported(later);
+    }
+    table.finish();
+    config_.destinations.push_back(std::move(d));
+  }
+
+  static void read_kind(TableReader& table, const std::string& text, delivery::Kind& into) {
+    if (const auto kind = delivery::parse_kind(text)) {
+      into = *kind;
+      return;
+    }
+    const std::vector<std::string_view> later{"stow", "orthanc", "xnat"};
+    const std::vector<std::string_view> known{"dimse", "folder"};
+    if (std::ranges::find(later, text) != later.end()) {
+      table.error("kind", "kind '" + text + "' is not supported by this version yet");
+    } else {
+      table.error("kind", "unknown kind '" + text + "'" + rules::suggestion(text, known));
+    }
+  }
+
+  void dimse_destination(TableReader& table, delivery::DestinationSettings& d) {
+    using delivery::Profile;
+    read_word<Profile>(table, "profile",
+                       {{"generic", Profile::kGeneric},
+                        {"orthanc", Profile::kOrthanc},
+                        {"dcm4chee", Profile::kDcm4chee},
+                        {"xnat", Profile::kXnat}},
+                       d.profile);
+    table.require("host", d.host);
+    table.read("port", d.port, 1, 65535);
+    std::string title;
+    if (table.require("ae_title", title)) read_ae_title(table, "ae_title", d.ae_title);
+    d.calling_ae_title = config_.ae_title;
+    std::string calling;
+    table.read("calling_ae_title", calling);
+    d.calling_from_source = calling == "$source";
+    if (!d.calling_from_source) read_ae_title(table, "calling_ae_title", d.calling_ae_title);
+    table.read("associations", d.associations, 1, 256);
+    table.read("async_ops", d.async_ops, 1, 1024);
+    table.read("idle_close", d.idle_close);
+    if (const toml::table* statuses = table.table("status")) status(*statuses, d.status);
+  }
+
+  void retry(const toml::table& t, delivery::RetrySettings& retry) {
+    TableReader table(t, "retry", findings_);
+    table.read("first", retry.first);
+    table.read("factor", retry.factor, 1.0, 100.0);
+    table.read("most", retry.most);
+    table.read("give_up_after", retry.give_up_after);
+    table.read("attempts", retry.attempts, 1, 1'000'000);
+    table.finish();
+  }
+
+  void status(const toml::table& t, std::map<std::uint16_t, delivery::Verdict>& into) {
+    using delivery::Verdict;
+    TableReader table(t, "status", findings_);
+    for (const auto& [key, node] : t) {
+      Verdict verdict = Verdict::kTransient;
+      read_word<Verdict>(table, key.str(),
+                         {{"done", Verdict::kDone},
+                          {"transient", Verdict::kTransient},
+                          {"permanent", Verdict::kPermanent},
+                          {"hold", Verdict::kHold}},
+                         verdict);
+      if (const auto code = delivery::parse_status(key.str())) {
+        into[*code] = verdict;
+      } else {
+        findings_.error(key.source(), "expected a status of four hexadecimal digits, as \"A700\"");
+      }
+    }
+  }
+
+  void keys() {
+    const toml::table* t = root_.table("keys");
+    if (t == nullptr) return;
+    TableReader table(*t, "[keys]", findings_);
+    table.read("audit", config_.audit_key);
+    table.unsupported("pseudonym");
+    table.finish();
+  }
+
+  void audit() {
+    const toml::table* t = root_.table("audit");
+    if (t == nullptr) return;
+    TableReader table(*t, "[audit]", findings_);
+    read_word<PatientData>(table, "patient_data",
+                           {{"none", PatientData::kNone},
+                            {"keyed-hash", PatientData::kKeyedHash},
+                            {"full", PatientData::kFull}},
+                           config_.patient_data);
+    if (const toml::table* s = table.table("sqlite")) {
+      TableReader sqlite(*s, "[audit.sqlite]", findings_);
+      std::string path;
+      if (sqlite.require("path", path)) config_.sqlite = absolute(folder_, path);
+      sqlite.finish();
+    }
+    for (const std::string_view later : {"postgresql", "mysql", "syslog"}) table.unsupported(later);
+    table.finish();
+    if (config_.patient_data == PatientData::kKeyedHash && config_.audit_key.empty()) {
+      table.warning("patient_data", "without [keys] audit the audit keeps no patient key");
+    }
+  }
+
+  void admin() {
+    const toml::table* t = root_.table("admin");
+    if (t == nullptr) return;
+    TableReader table(*t, "[admin]", findings_);
+    read_bind(table, config_.admin.address, config_.admin.port);
+    table.read("metrics_public", config_.admin.metrics_public);
+    for (const toml::table* token : table.tables("token")) admin_token(*token);
+    table.finish();
+    const auto loopback4 = AddressRange::parse("127.0.0.0/8");
+    const bool loopback =
+        loopback4->contains(config_.admin.address) || config_.admin.address == "::1";
+    if (!loopback && config_.admin.tokens.empty()) {
+      table.error("bind", "bound to more than loopback, [admin] needs an [[admin.token]]");
+    }
+  }
+
+  void admin_token(const toml::table& t) {
+    TableReader table(t, "[[admin.token]]", findings_);
+    admin::Token token;
+    read_name(table, token.name, token_names_);
+    if (table.require("token", token.token) && token.token.size() < 16) {
+      table.error("token", "a token has at least 16 characters");
+    }
+    std::vector<std::string> roles;
+    table.read("roles", roles);
+    for (const std::string& role : roles) {
+      const std::vector<std::string_view> known{"read", "operate", "store"};
+      if (std::ranges::find(known, role) == known.end()) {
+        table.error("roles", "unknown role '" + role + "'" + rules::suggestion(role, known));
+      }
+    }
+    token.roles.insert(roles.begin(), roles.end());
+    table.finish();
+    config_.admin.tokens.push_back(std::move(token));
+  }
+
+  TableReader root_;
+  std::filesystem::path folder_;
+  Findings& findings_;
+  Config config_;
+  service::ListenerConfig deadlines_;
+  std::set<std::string> listener_names_, destination_names_, token_names_;
+};
+
+}  // namespace
+
+std::set<std::string> Config::targets() const {
+  std::set<std::string> names;
+  for (const auto& destination : destinations) names.insert(destination.name);
+  return names;
+}
+
+LoadedConfig load_config(const std::filesystem::path& file) {
+  Findings findings(file.string());
+  LoadedConfig loaded;
+  if (const auto table = rules::read_toml(file, findings)) {
+    std::error_code ec;
+    const auto folder = std::filesystem::absolute(file, ec).parent_path();
+    Config config = Loader(*table, folder, findings).load();
+    if (!findings.failed()) loaded.config = std::move(config);
+  }
+  loaded.diagnostics = findings.take();
+  std::ranges::stable_sort(loaded.diagnostics, {},
+                           [](const rules::Diagnostic& d) { return std::pair(d.line, d.column); });
+  return loaded;
+}
+
+}  // namespace dr

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dimse/service/listener.h"
+#include "router/access.h"
+#include "router/admin/settings.h"
+#include "router/delivery/settings.h"
+#include "router/patient_key.h"
+#include "router/rules/rule_set.h"
+
+namespace dr {
+
+/// What one configuration file says, with the defaults of the interface description filled in and
+/// all paths absolute.
+struct Config {
+  std::string node = "router-1";
+  AeTitle ae_title;
+  std::filesystem::path spool;
+  std::filesystem::path rules;
+
+  std::uint64_t memory = 1ULL << 30;        // objects in flight
+  std::uint64_t disk_reserve = 2ULL << 30;  // below this much free disk: A700H
+  AccessSettings access;
+  std::vector<service::ListenerConfig> listeners;
+  std::vector<delivery::DestinationSettings> destinations;
+
+  PatientData patient_data = PatientData::kKeyedHash;
+  std::string audit_key;
+  std::optional<std::filesystem::path> sqlite;  // [audit.sqlite] path
+  admin::Settings admin;
+
+  /// What a rule's route may name.
+  std::set<std::string> targets() const;
+};
+
+struct LoadedConfig {
+  std::optional<Config> config;                // absent when any diagnostic is an error
+  std::vector<rules::Diagnostic> diagnostics;  // every error and warning, in the file's order
+};
+
+/// Reads conf/router.toml. Unknown keys are errors, and so are known ones whose feature this
+/// version does not have: never ignored.
+LoadedConfig load_config(const std::filesystem::path& file);
+
+}  // namespace dr
