@@ -23,14 +23,15 @@ spdlog::level::level_enum level_of(log::Level level) {
 }
 
 void write_line(log::Level level, std::string_view line) {
-  spdlog::default_logger_raw()->log(level_of(level), spdlog::string_view_t(line.data(), line.size()));
+  spdlog::default_logger_raw()->log(level_of(level),
+                                    spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace
 
 void log_to_stderr(log::Level least) {
-  auto logger = std::make_shared<spdlog::logger>(
-      "", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger =
+      std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%fZ %l %v", spdlog::pattern_time_type::utc);
   logger->set_level(level_of(least));
   spdlog::set_default_logger(std::move(logger));

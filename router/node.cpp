@@ -1,0 +1,388 @@
+#include "router/node.h"
+
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/thread_pool.hpp>
+#include <nlohmann/json.hpp>
+
+#include "dimse/base/log.h"
+#include "router/admin/api.h"
+#include "router/admin/http_server.h"
+#include "router/admin/socket_server.h"
+#include "router/audit/digester.h"
+#include "router/audit/feed.h"
+#include "router/audit/journal_trace.h"
+#include "router/delivery/engine.h"
+#include "router/intake.h"
+#include "router/node_events.h"
+#include "router/version.h"
+
+namespace dr {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What SIGTERM waits for: within the 90 s that systemd gives by default.
+constexpr milliseconds kDrainAssociations{20'000};
+constexpr milliseconds kDrainDeliveries{10'000};
+constexpr milliseconds kDrainAudit{5'000};
+constexpr unsigned kDiskThreads = 4;
+
+/// One io_context for each core, each run by one thread.
+class IoThreads {
+ public:
+  explicit IoThreads(unsigned count) {
+    for (unsigned i = 0; i < count; ++i) {
+      contexts_.push_back(std::make_unique<asio::io_context>(1));
+      guards_.push_back(asio::make_work_guard(*contexts_.back()));
+      threads_.emplace_back([context = contexts_.back().get()] { context->run(); });
+    }
+  }
+  ~IoThreads() {
+    guards_.clear();
+    for (const auto& context : contexts_) context->stop();
+    for (std::thread& thread : threads_) thread.join();
+  }
+  IoThreads(const IoThreads&) = delete;
+  IoThreads& operator=(const IoThreads&) = delete;
+
+  std::vector<asio::io_context*> contexts() const {
+    std::vector<asio::io_context*> all;
+    for (const auto& context : contexts_) all.push_back(context.get());
+    return all;
+  }
+  std::vector<asio::any_io_executor> executors() const {
+    std::vector<asio::any_io_executor> all;
+    for (const auto& context : contexts_) all.emplace_back(context->get_executor());
+    return all;
+  }
+
+ private:
+  std::vector<std::unique_ptr<asio::io_context>> contexts_;
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+/// Members stand in the order in which they are started; they are destroyed in reverse.
+class Node::Impl final : public admin::NodeView {
+ public:
+  Impl(Config config, std::shared_ptr<const rules::RuleSet> rules, const Clock& clock)
+      : config_(std::move(config)),
+        clock_(clock),
+        started_(clock.now_utc()),
+        rules_(std::move(rules)),
+        patient_key_(config_.patient_data, config_.audit_key),
+        access_(config_.access),
+        blocks_(config_.memory),
+        metrics_(kVersion, kCommit),
+        events_(metrics_, static_cast<std::uint64_t>(to_micros(started_))),
+        api_(*this) {}
+
+  ~Impl() override { stop(); }
+
+  Result<void> start() {
+    if (auto opened = open_journal(); !opened) return opened;
+    disk_ = std::make_unique<asio::thread_pool>(kDiskThreads);
+    io_ = std::make_unique<IoThreads>(std::max(2U, std::thread::hardware_concurrency()));
+    start_consumers();
+    if (auto listening = open_listeners(); !listening) return listening;
+    metrics_.rules_reloaded(true, clock_.now_utc());
+    return open_admin();
+  }
+
+  void stop() {
+    {
+      const std::lock_guard lock(state_mutex_);
+      if (stopping_) return;
+      stopping_ = true;
+    }
+    log::event(log::Level::kInfo, "node.stopping", {});
+    stop_listeners();
+    if (engine_) engine_->stop(kDrainDeliveries);
+    for (const auto& feed : feeds_) feed->stop(kDrainAudit);
+    if (digester_) digester_->stop();
+    http_.reset();
+    socket_.reset();
+    events_.detach();
+    if (journal_) journal_->close();
+    listeners_.clear();
+    // What still runs on a disk thread comes back to an io_context, whose coroutines know intake.
+    if (disk_) disk_->join();
+    io_.reset();
+    intake_.reset();
+    engine_.reset();
+    log::event(log::Level::kInfo, "node.stopped", {});
+  }
+
+  std::vector<Endpoint> endpoints() const {
+    std::vector<Endpoint> all;
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+      const auto& settings = config_.listeners[i];
+      all.push_back({settings.name, settings.address, listeners_[i]->port()});
+    }
+    if (http_) all.push_back({"admin", config_.admin.address, http_->port()});
+    return all;
+  }
+
+  void reload_rules(const std::string& who) {
+    auto loaded = rules::RuleSet::load(config_.rules.string(), config_.targets());
+    const bool good = loaded.rules != nullptr;
+    for (const rules::Diagnostic& diagnostic : loaded.diagnostics) {
+      log::event(good ? log::Level::kWarning : log::Level::kError, "rules.diagnostic",
+                 {{"message", diagnostic.to_string()}});
+    }
+    if (good) rules_.store(loaded.rules);
+    metrics_.rules_reloaded(good, clock_.now_utc());
+    log::event(good ? log::Level::kInfo : log::Level::kError,
+               good ? "rules.reloaded" : "rules.rejected",
+               {{"rules", rules_.load()->rules().size()}});
+    journal::OperatorRecord record;
+    record.time = clock_.now_utc();
+    record.who = who;
+    record.action = "reload";
+    record.target = "rules";
+    record.detail = good ? "sha256=" + loaded.rules->sha256() : "refused: nothing changed";
+    if (const auto appended = journal_->append(record); !appended) {
+      log::event(log::Level::kError, "audit.lost", {{"error", appended.error().to_string()}});
+    }
+  }
+
+  // --- admin::NodeView ---------------------------------------------------------------------------
+
+  admin::Readiness readiness() override {
+    admin::Readiness readiness;
+    {
+      const std::lock_guard lock(state_mutex_);
+      if (stopping_) readiness.reasons.emplace_back("stopping");
+    }
+    if (const auto why = journal_->refusing()) readiness.reasons.push_back(why->to_string());
+    readiness.ready = readiness.reasons.empty();
+    return readiness;
+  }
+
+  nlohmann::json status() override;
+
+  std::string metrics_text() override {
+    admin::Gauges gauges;
+    gauges.journal = journal_->stats();
+    if (const auto free = files_->free_octets()) gauges.disk_free_octets = *free;
+    gauges.unrouted_objects = journal_->unrouted_objects();
+    gauges.destinations = engine_->status();
+    for (const auto& feed : feeds_) gauges.audit_sinks.push_back({feed->sink(), feed->lag()});
+    return metrics_.text(gauges);
+  }
+
+  Result<std::vector<db::TracedObject>> trace(const std::string& uid, std::size_t limit) override {
+    if (!config_.sqlite) return audit::trace_journal(*journal_, config_.node, uid, limit);
+    // A connection of its own: readers of a write-ahead log never wait for the writer.
+    const std::lock_guard lock(trace_mutex_);
+    if (!trace_store_) {
+      auto opened = db::open_sqlite(config_.sqlite->string());
+      if (!opened) return audit::trace_journal(*journal_, config_.node, uid, limit);
+      trace_store_ = *std::move(opened);
+    }
+    return trace_store_->trace(uid, limit);
+  }
+
+  std::vector<delivery::QueueItem> queue(
+      const delivery::QueueFilter& filter, std::size_t limit,
+      const std::optional<delivery::QueuePosition>& after) override {
+    return engine_->queue_list(filter, limit, after);
+  }
+
+  bool has_destination(const std::string& name) override {
+    return config_.targets().contains(name);
+  }
+
+ private:
+  Result<void> open_journal() {
+    auto files = open_posix_file_system(config_.spool.string());
+    if (!files) return files.error();
+    files_ = *std::move(files);
+    journal::Options options;
+    options.disk_reserve = config_.disk_reserve;
+    options.inline_limit = kInlineLimit;
+    auto journal = journal::Journal::open(*files_, clock_, options, &events_);
+    if (!journal) return journal.error();
+    journal_ = *std::move(journal);
+    const journal::RecoveryReport& report = journal_->recovery();
+    log::event(report.damaged_records > 0 ? log::Level::kError : log::Level::kInfo,
+               "journal.opened",
+               {{"records", report.records},
+                {"tail", value(report.tail)},
+                {"cut_octets", report.cut_octets},
+                {"damaged_records", report.damaged_records}});
+    for (const std::string& finding : report.findings) {
+      log::event(log::Level::kWarning, "journal.finding", {{"what", finding}});
+    }
+    return {};
+  }
+
+  void start_consumers() {
+    engine_ = std::make_unique<delivery::DeliveryEngine>(
+        delivery::EngineContext{*journal_, clock_, blocks_, events_, io_->executors()},
+        config_.destinations);
+    digester_ = std::make_unique<audit::Digester>(*journal_);
+    if (config_.sqlite) {
+      audit::FeedEvents told;
+      told.written = [this](const std::string& sink, std::size_t rows) {
+        metrics_.audit_written(sink, rows);
+      };
+      told.refused = [this](const std::string& sink, std::size_t rows) {
+        metrics_.audit_refused(sink, rows);
+      };
+      feeds_.push_back(std::make_unique<audit::Feed>(
+          "sqlite", [path = config_.sqlite->string()] { return db::open_sqlite(path); }, *journal_,
+          config_.node, std::move(told)));
+    } else {
+      journal_->drop_cursor("audit-sqlite");
+    }
+    std::vector<NodeEvents::Wake> wakes;
+    wakes.push_back([this](journal::Sequence s) { engine_->advanced(s); });
+    wakes.push_back([this](journal::Sequence s) { digester_->advanced(s); });
+    for (const auto& feed : feeds_) {
+      wakes.push_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
+    }
+    events_.attach(*journal_, std::move(wakes));
+    engine_->start();
+  }
+
+  Result<void> open_listeners() {
+    intake_ = std::make_unique<Intake>(IntakeContext{
+        config_.node, static_cast<std::uint64_t>(to_micros(started_)), kInlineLimit, *journal_,
+        blocks_, clock_, rules_, patient_key_, access_, metrics_, disk_->get_executor()});
+    for (const service::ListenerConfig& settings : config_.listeners) {
+      auto listener = service::Listener::open(settings, io_->contexts(), *intake_, clock_);
+      if (!listener) {
+        return Error{listener.error().code,
+                     "listener '" + settings.name + "': " + listener.error().detail};
+      }
+      listeners_.push_back(*std::move(listener));
+    }
+    return {};
+  }
+
+  Result<void> open_admin() {
+    auto http = admin::HttpServer::open(
+        config_.admin, api_, [this](const std::string& peer, const std::string& detail) {
+          journal::SecurityRecord record;
+          record.time = clock_.now_utc();
+          record.kind = "admin-login-failed";
+          record.listener = "admin";
+          record.peer_address = peer;
+          record.detail = detail;
+          if (const auto appended = journal_->append(record); !appended) {
+            log::event(log::Level::kError, "audit.lost", {{"error", appended.error().to_string()}});
+          }
+        });
+    if (!http) return http.error();
+    http_ = *std::move(http);
+    auto socket = admin::SocketServer::open(admin_socket(config_), api_);
+    if (!socket) return socket.error();
+    socket_ = *std::move(socket);
+    return {};
+  }
+
+  void stop_listeners() {
+    for (const auto& listener : listeners_) listener->stop();
+    for (const auto& listener : listeners_) {
+      if (listener->wait_until_closed(kDrainAssociations)) continue;
+      listener->stop_now();
+      listener->wait_until_closed(kDrainAssociations);
+    }
+  }
+
+  static constexpr std::uint64_t kInlineLimit = 4U << 20;
+
+  const Config config_;
+  const Clock& clock_;
+  const UtcMicros started_;
+  CurrentRules rules_;
+  const PatientKey patient_key_;
+  Access access_;
+  BlockPool blocks_;
+  admin::Metrics metrics_;
+  NodeEvents events_;
+  admin::Api api_;
+  std::mutex state_mutex_;
+  bool stopping_ = false;
+
+  std::unique_ptr<FileSystem> files_;
+  std::unique_ptr<journal::Journal> journal_;
+  std::unique_ptr<asio::thread_pool> disk_;
+  std::unique_ptr<IoThreads> io_;
+  std::unique_ptr<delivery::DeliveryEngine> engine_;
+  std::unique_ptr<audit::Digester> digester_;
+  std::vector<std::unique_ptr<audit::Feed>> feeds_;
+  std::mutex trace_mutex_;
+  std::unique_ptr<db::AuditStore> trace_store_;
+  std::unique_ptr<Intake> intake_;
+  std::vector<std::unique_ptr<service::Listener>> listeners_;
+  std::unique_ptr<admin::HttpServer> http_;
+  std::unique_ptr<admin::SocketServer> socket_;
+};
+
+nlohmann::json Node::Impl::status() {
+  const auto utc = [](UtcMicros t) { return to_micros(t); };
+  nlohmann::json status;
+  const admin::Readiness ready = readiness();
+  status["node"] = config_.node;
+  status["version"] = kVersion;
+  status["started"] = utc(started_);
+  status["ready"] = ready.ready;
+  status["reasons"] = ready.reasons;
+  status["associations"] = access_.open();
+  status["listeners"] = nlohmann::json::array();
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    status["listeners"].push_back({{"name", config_.listeners[i].name},
+                                   {"address", config_.listeners[i].address},
+                                   {"port", listeners_[i]->port()},
+                                   {"associations", listeners_[i]->open_associations()}});
+  }
+  const auto rules = rules_.load();
+  status["rules"] = {{"count", rules->rules().size()}, {"sha256", rules->sha256()}};
+  const journal::Stats journal = journal_->stats();
+  status["journal"] = {{"octets", journal.octets},
+                       {"segments", journal.segments},
+                       {"segments_free", journal.segments_free},
+                       {"live_objects", journal.live_objects},
+                       {"damaged_records", journal.damaged_records},
+                       {"watermark", value(journal.watermark)},
+                       {"fenced", journal.fenced}};
+  status["unrouted_objects"] = journal_->unrouted_objects();
+  status["destinations"] = nlohmann::json::array();
+  for (const delivery::DestinationStatus& d : engine_->status()) {
+    status["destinations"].push_back(admin::to_json(d));
+  }
+  status["audit"] = nlohmann::json::array();
+  for (const auto& feed : feeds_) {
+    status["audit"].push_back({{"sink", feed->sink()}, {"lag_records", feed->lag()}});
+  }
+  return status;
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() = default;
+
+Result<std::unique_ptr<Node>> Node::start(Config config,
+                                          std::shared_ptr<const rules::RuleSet> rules,
+                                          const Clock& clock) {
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(rules), clock);
+  if (auto started = impl->start(); !started) return started.error();
+  return std::unique_ptr<Node>(new Node(std::move(impl)));
+}
+
+std::vector<Endpoint> Node::endpoints() const { return impl_->endpoints(); }
+void Node::reload_rules(const std::string& who) { impl_->reload_rules(who); }
+void Node::stop() { impl_->stop(); }
+
+std::filesystem::path admin_socket(const Config& config) { return config.spool / "admin.sock"; }
+
+}  // namespace dr
