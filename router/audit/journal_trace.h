@@ -11,7 +11,7 @@ namespace dr::audit {
 /// The answer of AuditStore::trace() out of the journal alone, by reading all of it: for nodes
 /// without an audit database that can be asked, and for what a database has not been told yet.
 Result<std::vector<db::TracedObject>> trace_journal(journal::Journal& journal,
-                                                    const std::string& node,
-                                                    const std::string& uid, std::size_t limit);
+                                                    const std::string& node, const std::string& uid,
+                                                    std::size_t limit);
 
 }  // namespace dr::audit
