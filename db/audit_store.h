@@ -23,16 +23,18 @@ struct TracedObject {
 class AuditStore {
  public:
   virtual ~AuditStore() = default;
-  /// Writes all rows in one transaction; a row that is there already changes nothing. What the
-  /// database itself refuses in a row is cleaned first (NUL, invalid UTF-8). On an error nothing is
-  /// written.
+  /// Writes all rows in one transaction, durable when it returns; a row that is there already
+  /// changes nothing. Text is cleaned first: NUL, invalid UTF-8, length (text.h). On an error
+  /// nothing is written: kInvalid when the database refuses one of the rows for what it holds,
+  /// anything else when it is busy, full, damaged or away.
   virtual Result<void> write(std::span<const Row> rows) = 0;
   /// Objects whose SOP Instance, Series or Study Instance UID is `uid`, oldest first, at most
   /// `limit`.
   virtual Result<std::vector<TracedObject>> trace(const std::string& uid, std::size_t limit) = 0;
 };
 
-/// Opens or creates the file and applies the migrations that are missing.
+/// Opens or creates the file (0600) and applies the migrations that are missing. kUnsupported: its
+/// schema is newer than this program; it is left as it is. Blocking.
 Result<std::unique_ptr<AuditStore>> open_sqlite(const std::string& path);
 
 }  // namespace dr::db

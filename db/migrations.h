@@ -27,6 +27,7 @@ struct Migration {
 /// All steps in order. Types are those that SQLite, PostgreSQL and MySQL share: BIGINT, INTEGER,
 /// SMALLINT, DOUBLE PRECISION, VARCHAR(n), TEXT.
 std::span<const Migration> migrations();
+inline std::uint32_t latest_version() { return migrations().back().version; }
 
 /// `sql` with the dialect's words filled in.
 std::string in_dialect(std::string_view sql, const Dialect& dialect);

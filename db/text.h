@@ -6,9 +6,9 @@
 
 namespace dr::db {
 
-/// Most characters of a text column, by what it holds. migrations.cpp declares the same numbers, and
-/// clipping to them here keeps rows equal in a database that would refuse (PostgreSQL, MySQL) and in
-/// one that would not ask (SQLite).
+/// Most characters of a text column, by what it holds. migrations.cpp declares the same numbers,
+/// and clipping to them here keeps rows equal in a database that would refuse (PostgreSQL, MySQL)
+/// and in one that would not ask (SQLite).
 struct TextLimit {
   static constexpr std::size_t kSpoolId = 36;
   static constexpr std::size_t kUid = 64;

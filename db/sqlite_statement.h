@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include "db/rows.h"
+#include "db/text.h"
+#include "dimse/base/result.h"
+
+namespace dr::db::sqlite {
+
+/// What SQLite threw, as AuditStore::write() promises it.
+Error mapped(const SQLite::Exception& e);
+
+/// Resets a prepared statement on every way out, so that no failed one keeps the transaction open.
+class Use {
+ public:
+  explicit Use(SQLite::Statement& statement) : statement_(statement) {}
+  ~Use() { statement_.tryReset(); }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+  Use& text(const std::string& value, std::size_t limit) {
+    if (is_clean_text(value, limit)) {
+      statement_.bindNoCopy(++index_, value);  // the row outlives the step
+    } else {
+      statement_.bind(++index_, clean_text(value, limit));
+    }
+    return *this;
+  }
+  Use& code(const std::string& value) { return text(value, TextLimit::kCode); }
+  Use& name(const std::string& value) { return text(value, TextLimit::kName); }
+  Use& line(const std::string& value) { return text(value, TextLimit::kLine); }
+  Use& uid(const std::string& value) { return text(value, TextLimit::kUid); }
+  /// Above 2^63 the number is stored as its two's complement, and read back as it was.
+  Use& number(std::uint64_t value) {
+    statement_.bind(++index_, static_cast<std::int64_t>(value));
+    return *this;
+  }
+  Use& time(UtcMicros value) {
+    statement_.bind(++index_, to_micros(value));
+    return *this;
+  }
+  Use& time(std::optional<UtcMicros> value) {
+    if (value) return time(*value);
+    statement_.bind(++index_);
+    return *this;
+  }
+  Use& key(const Key& key) {
+    return name(key.node).text(key.spool_id, TextLimit::kSpoolId).number(key.sequence);
+  }
+  /// A row of a key that names something else than this row.
+  Use& key(const Key& key, std::uint64_t sequence) {
+    return name(key.node).text(key.spool_id, TextLimit::kSpoolId).number(sequence);
+  }
+  Use& number_or_null(std::optional<std::uint32_t> value) {
+    if (value) return number(*value);
+    statement_.bind(++index_);
+    return *this;
+  }
+  void run() { statement_.exec(); }
+  bool next() { return statement_.executeStep(); }
+
+ private:
+  SQLite::Statement& statement_;
+  int index_ = 0;
+};
+
+/// Takes the columns of a result row from left to right.
+class Columns {
+ public:
+  explicit Columns(SQLite::Statement& statement) : statement_(statement) {}
+  std::string text() { return next().getString(); }
+  std::uint64_t number() { return static_cast<std::uint64_t>(next().getInt64()); }
+  std::uint32_t small() { return static_cast<std::uint32_t>(next().getInt64()); }
+  UtcMicros time() { return from_micros(next().getInt64()); }
+  std::optional<UtcMicros> time_or_null() {
+    const SQLite::Column column = next();
+    if (column.isNull()) return std::nullopt;
+    return from_micros(column.getInt64());
+  }
+  std::optional<std::uint32_t> small_or_null() {
+    const SQLite::Column column = next();
+    if (column.isNull()) return std::nullopt;
+    return static_cast<std::uint32_t>(column.getInt64());
+  }
+
+ private:
+  SQLite::Column next() { return statement_.getColumn(index_++); }
+
+  SQLite::Statement& statement_;
+  int index_ = 0;
+};
+
+}  // namespace dr::db::sqlite
