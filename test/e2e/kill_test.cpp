@@ -1,0 +1,143 @@
+// kill -9 at a hundred random instants under load: what was acknowledged is nowhere missing, and
+// nothing anywhere is corrupt.
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "dimse/service/storage_scu.h"
+#include "test/e2e/objects.h"
+#include "test/support/router.h"
+#include "test/support/scu_client.h"
+#include "test/support/storescp.h"
+
+namespace dr::test {
+namespace {
+
+constexpr int kKills = 100;
+constexpr std::size_t kSmall = 6'000;
+constexpr std::size_t kLarge = 5U << 20;  // above the journal's inline limit
+
+/// A modality that never gives up: it sends new objects one after another, associates again
+/// whenever the connection breaks, and remembers what was acknowledged. On a thread of its own.
+class Load {
+ public:
+  Load(std::uint16_t port, bool with_large) : port_(port), with_large_(with_large) {
+    thread_ = std::thread([this] {
+      asio::io_context context;
+      asio::co_spawn(context, run(context.get_executor()), asio::detached);
+      context.run();
+    });
+  }
+  ~Load() { stop(); }
+  void stop() {
+    stopping_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  std::size_t count() const {
+    const std::lock_guard lock(mutex_);
+    return acknowledged_.size();
+  }
+  /// After stop().
+  const std::vector<ObjectSpec>& acknowledged() const { return acknowledged_; }
+
+ private:
+  asio::awaitable<void> run(asio::any_io_executor executor) {
+    const service::ProposedContext context{*Uid::parse(kCtImageStorage), *Uid::parse(kExplicitLe)};
+    const service::Peer peer{.host = "127.0.0.1",
+                             .port = port_,
+                             .called_ae_title = *AeTitle::parse("ROUTER"),
+                             .calling_ae_title = *AeTitle::parse("LOAD")};
+    while (!stopping_) {
+      auto scu = co_await service::StorageScu::associate(executor, peer, {context});
+      if (!scu) continue;  // not up yet
+      while (!stopping_ && (*scu)->open()) co_await send_one(**scu, context);
+      if ((*scu)->open()) co_await (*scu)->release();
+    }
+  }
+
+  asio::awaitable<void> send_one(service::StorageScu& scu,
+                                 const service::ProposedContext& context) {
+    ObjectSpec spec;
+    spec.pixel_octets = with_large_ && ++sent_ % 20 == 0 ? kLarge : kSmall;
+    PiecewiseSource source({make_data_set(spec)});
+    const auto outcome = co_await scu.store(context, *Uid::parse(spec.sop_instance_uid), source);
+    if (outcome.error || outcome.status != 0) co_return;
+    const std::lock_guard lock(mutex_);
+    acknowledged_.push_back(spec);
+  }
+
+  const std::uint16_t port_;
+  const bool with_large_;
+  std::uint64_t sent_ = 0;
+  std::atomic<bool> stopping_{false};
+  mutable std::mutex mutex_;
+  std::vector<ObjectSpec> acknowledged_;
+  std::thread thread_;
+};
+
+/// DR_KILL_SEED repeats a run.
+unsigned chosen_seed() {
+  const char* const given = std::getenv("DR_KILL_SEED");
+  return given != nullptr ? static_cast<unsigned>(std::stoul(given)) : std::random_device()();
+}
+
+TEST(Kill, AHundredTimesLosesNothingThatWasAcknowledged) {
+  const unsigned seed = chosen_seed();
+  std::cout << "seed " << seed << " (DR_KILL_SEED=" << seed << " repeats it)\n";
+  std::mt19937 random(seed);
+  Storescp storescp;
+  Router router({.destinations = dimse_destination("storescp", storescp.port()) +
+                                 folder_destination("archive", "../archive"),
+                 .rules = route_all({"storescp", "archive"})});
+  Load small(router.port(), false);
+  Load mixed(router.port(), true);
+  for (int kill = 0; kill < kKills; ++kill) {
+    // The instant: so long after the next acknowledgement, or a little while when none comes.
+    const std::size_t before = small.count();
+    const auto delay = std::chrono::microseconds(std::uniform_int_distribution(0, 60'000)(random));
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (small.count() == before && std::chrono::steady_clock::now() < give_up) {
+      std::this_thread::yield();
+    }
+    ASSERT_GT(small.count(), before) << "kill " << kill << "\n" << router.log();
+    EXPECT_FALSE(
+        router.process().wait(std::chrono::duration_cast<std::chrono::milliseconds>(delay)));
+    router.kill();
+    router.start();
+  }
+  small.stop();
+  mixed.stop();
+  router.wait_until_idle(std::chrono::seconds(120));
+  for (const auto& item : router.ask({"queue", "list"})) ADD_FAILURE() << item.dump();
+
+  const auto at_storescp = stored(storescp.folder());
+  const auto in_archive = stored(router.folder() / "archive");
+  std::size_t count = 0;
+  for (const Load* load : {&small, &mixed}) {
+    for (const ObjectSpec& spec : load->acknowledged()) {
+      const Bytes octets = make_data_set(spec);
+      EXPECT_TRUE(holds(at_storescp, spec.sop_instance_uid, octets)) << spec.sop_instance_uid;
+      EXPECT_TRUE(holds(in_archive, spec.sop_instance_uid, octets)) << spec.sop_instance_uid;
+      ++count;
+    }
+  }
+  // What nobody was told about may have arrived as well, but whole, and only once.
+  for (const auto* all : {&at_storescp, &in_archive}) {
+    for (auto it = all->begin(); it != all->end(); ++it) {
+      EXPECT_EQ(all->count(it->first), 1U) << it->first;
+    }
+  }
+  std::cout << count << " objects acknowledged, " << in_archive.size() << " in the archive\n";
+  EXPECT_GT(count, static_cast<std::size_t>(kKills));
+
+  EXPECT_EQ(router.stop(), 0);
+  const auto verified = router.ask({"journal", "verify"});
+  EXPECT_EQ(verified.at("good"), true) << verified.dump(2);
+}
+
+}  // namespace
+}  // namespace dr::test

@@ -1,0 +1,212 @@
+#include "router/config.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "test/support/process.h"
+#include "test/support/temp_dir.h"
+
+namespace dr {
+namespace {
+
+using std::chrono::milliseconds;
+
+class ConfigTest : public testing::Test {
+ protected:
+  LoadedConfig load(const std::string& text) {
+    std::ofstream(file_) << text;
+    return load_config(file_);
+  }
+  /// All diagnostics, one a line, without the folder.
+  std::string complaints(const std::string& text) {
+    std::string all;
+    for (const auto& diagnostic : load(text).diagnostics) {
+      all += diagnostic.to_string().substr(folder_.path().string().size() + 1) + "\n";
+    }
+    return all;
+  }
+
+  test::TempDir folder_;
+  std::filesystem::path file_ = folder_ / "router.toml";
+};
+
+TEST_F(ConfigTest, WhatIsShippedIsValidWithoutAWarning) {
+  const auto loaded = load_config(std::string(DR_SOURCE_DIR) + "/conf/router.toml");
+  for (const auto& diagnostic : loaded.diagnostics) ADD_FAILURE() << diagnostic.to_string();
+  ASSERT_TRUE(loaded.config);
+  EXPECT_EQ(loaded.config->spool, std::string(DR_SOURCE_DIR) + "/var/spool");
+  EXPECT_EQ(loaded.config->targets(), std::set<std::string>{"archive"});
+  EXPECT_EQ(loaded.config->listeners.at(0).port, 11112);
+  EXPECT_EQ(loaded.config->admin.address, "127.0.0.1");
+}
+
+TEST_F(ConfigTest, WhatIsShippedAsACommentIsValidToo) {
+  std::istringstream shipped(test::read_text(std::string(DR_SOURCE_DIR) + "/conf/router.toml"));
+  const std::regex commented(R"(^# (\[|[a-z_]+ *=).*)");
+  std::string text;
+  int uncommented = 0;
+  for (std::string line; std::getline(shipped, line);) {
+    if (std::regex_match(line, commented)) {
+      line.erase(0, 2);
+      ++uncommented;
+    }
+    text += line + "\n";
+  }
+  EXPECT_GT(uncommented, 30);
+  ::setenv("ROUTER_AUDIT_KEY", "a key for tests", 1);
+  ::setenv("ROUTER_ADMIN_TOKEN", "a token for tests only", 1);
+  EXPECT_EQ(complaints(text), "");
+  const auto loaded = load(text);
+  ASSERT_TRUE(loaded.config);
+  EXPECT_EQ(loaded.config->destinations.size(), 2U);
+  EXPECT_EQ(loaded.config->admin.tokens.at(0).token, "a token for tests only");
+}
+
+TEST_F(ConfigTest, WhatIsAbsentHasTheDefaultOfTheInterfaceDescription) {
+  const auto loaded = load("[[listener]]\nname = \"in\"\n");
+  ASSERT_TRUE(loaded.config);
+  const Config& config = *loaded.config;
+  EXPECT_EQ(config.node, "router-1");
+  EXPECT_EQ(config.ae_title.view(), "ROUTER");
+  EXPECT_EQ(config.memory, 1ULL << 30);
+  EXPECT_EQ(config.disk_reserve, 2ULL << 30);
+  EXPECT_EQ(config.access.associations, 4096U);
+  EXPECT_EQ(config.access.associations_per_source, 256U);
+  EXPECT_EQ(config.access.associations_per_address, 1024U);
+  const auto& listener = config.listeners.at(0);
+  EXPECT_EQ(listener.address, "0.0.0.0");
+  EXPECT_EQ(listener.port, 11112);
+  EXPECT_EQ(listener.max_pdu, 131072U);
+  EXPECT_EQ(listener.async_ops, 8);
+  EXPECT_EQ(listener.artim, milliseconds(30'000));
+  EXPECT_EQ(listener.idle, milliseconds(300'000));
+  EXPECT_EQ(listener.response, milliseconds(8'000));
+  EXPECT_EQ(config.access.called.at("in"), std::vector<std::string>{"ROUTER"});
+  EXPECT_FALSE(config.sqlite);
+}
+
+TEST_F(ConfigTest, ReadsADimseDestination) {
+  const auto loaded = load(
+      "[[destination]]\nname = \"pacs\"\nkind = \"dimse\"\nprofile = \"dcm4chee\"\n"
+      "host = \"pacs.example\"\nport = 11113\nae_title = \"DCM4CHEE\"\n"
+      "calling_ae_title = \"$source\"\nassociations = 2\nidle_close = \"1s\"\n"
+      "retry = { first = \"1s\", factor = 3, most = \"1m\", give_up_after = \"1d\", attempts = 9 "
+      "}\n"
+      "status = { \"A700\" = \"permanent\", \"C123\" = \"hold\" }\n");
+  ASSERT_TRUE(loaded.config);
+  const auto& d = loaded.config->destinations.at(0);
+  EXPECT_EQ(d.profile, delivery::Profile::kDcm4chee);
+  EXPECT_EQ(d.host, "pacs.example");
+  EXPECT_EQ(d.port, 11113);
+  EXPECT_TRUE(d.calling_from_source);
+  EXPECT_EQ(d.associations, 2U);
+  EXPECT_EQ(d.idle_close, milliseconds(1'000));
+  EXPECT_EQ(d.retry.factor, 3.0);
+  EXPECT_EQ(d.retry.give_up_after, std::chrono::hours(24));
+  EXPECT_EQ(d.status.at(0xa700), delivery::Verdict::kPermanent);
+  EXPECT_EQ(d.status.at(0xc123), delivery::Verdict::kHold);
+}
+
+TEST_F(ConfigTest, PathsAreRelativeToTheFile) {
+  const auto loaded = load(
+      "[node]\nspool = \"../spool\"\nrules = \"/etc/rules\"\n[audit.sqlite]\npath = \"a.db\"\n"
+      "[[destination]]\nname = \"f\"\nkind = \"folder\"\npath = \"x/../y\"\n");
+  ASSERT_TRUE(loaded.config);
+  EXPECT_EQ(loaded.config->spool, folder_.path().parent_path() / "spool");
+  EXPECT_EQ(loaded.config->rules, "/etc/rules");
+  EXPECT_EQ(loaded.config->sqlite, folder_ / "a.db");
+  EXPECT_EQ(loaded.config->destinations.at(0).path, (folder_ / "y").string());
+}
+
+struct Wrong {
+  const char* text;
+  const char* complaint;
+};
+
+class WrongConfig : public ConfigTest, public testing::WithParamInterface<Wrong> {};
+
+TEST_P(WrongConfig, IsRefusedWithItsPlace) {
+  const std::string text = std::string("[[listener]]\nname = \"in\"\n") + GetParam().text;
+  EXPECT_EQ(complaints(text), std::string("router.toml:") + GetParam().complaint + "\n");
+  EXPECT_FALSE(load(text).config);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, WrongConfig,
+    testing::Values(
+        Wrong{"bindd = \"x\"\n", "3:1: unknown key 'bindd' in [[listener]], did you mean 'bind'?"},
+        Wrong{"bind = \"11112\"\n",
+              "3:8: expected ADDRESS:PORT, such as \"0.0.0.0:11112\" or \"[::]:11112\""},
+        Wrong{"max_pdu = 100\n", "3:11: 'max_pdu' must be a whole number from 4096 to 16777216"},
+        Wrong{"kind = \"dicomweb\"\n",
+              "3:8: 'kind = \"dicomweb\"' is not supported by this version yet; it has only "
+              "\"dimse\""},
+        Wrong{"tls = { certificate = \"x\" }\n", "3:7: 'tls' is not supported by this version yet"},
+        Wrong{"[[listener]]\nname = \"in\"\n", "4:8: the name 'in' is already taken"},
+        Wrong{"[[listener]]\nbind = \"0.0.0.0:1\"\n", "3:1: [[listener]] needs 'name'"},
+        Wrong{"[[group]]\nname = \"g\"\n", "3:1: 'group' is not supported by this version yet"},
+        Wrong{"[nodes]\n", "3:2: unknown key 'nodes' in the configuration, did you mean 'node'?"},
+        Wrong{"[timeouts]\nartim = \"soon\"\n",
+              "4:9: 'artim': expected a duration such as \"250ms\", \"5s\", \"15m\" or \"7d\""},
+        Wrong{"[limits]\nmemory = \"1 GiB\"\n",
+              "4:10: 'memory': expected a size such as \"64KiB\", \"10MB\" or \"2GiB\""},
+        Wrong{"[limits]\nmemory = \"1MiB\"\n", "4:10: 'memory' must be at least 67108864B"},
+        Wrong{"[node]\ntimezone = \"Europe/Berlin\"\n",
+              "4:12: 'timezone = \"Europe/Berlin\"' is not supported by this version yet; it has "
+              "only \"UTC\""},
+        Wrong{"[node]\nae_title = \"ANAMETHATISTOOLONG\"\n",
+              "4:12: an AE title has 1 to 16 characters, without backslash"},
+        Wrong{"[[source]]\nae_title = \"CT1\"\naddresses = [\"10.1.0.0/33\"]\n",
+              "5:13: '10.1.0.0/33': the prefix length must be 0 to 32"},
+        Wrong{"[[source]]\nae_title = \"CT1\"\nlisteners = [\"out\"]\n", "5:13: no listener 'out'"},
+        Wrong{"[[destination]]\nname = \"d\"\nkind = \"xnat\"\nhost=\"h\"\nae_title=\"X\"\n",
+              "5:8: kind 'xnat' is not supported by this version yet"},
+        Wrong{"[[destination]]\nname = \"d\"\nkind = \"folder\"\n",
+              "3:1: [[destination]] needs 'path'"},
+        Wrong{"[[destination]]\nname = \"a b\"\nkind = \"folder\"\npath = \"x\"\n",
+              "4:8: a name has 1 to 64 letters, digits, '-', '_' and '.'"},
+        Wrong{"[[destination]]\nname=\"d\"\nkind=\"dimse\"\nhost=\"h\"\nae_title=\"A\"\n"
+              "status = { \"A7\" = \"done\" }\n",
+              "8:12: expected a status of four hexadecimal digits, as \"A700\""},
+        Wrong{"[[destination]]\nname=\"d\"\nkind=\"dimse\"\nhost=\"h\"\nae_title=\"A\"\n"
+              "verify = \"commitment\"\n",
+              "8:10: 'verify = \"commitment\"' is not supported by this version yet; it has only "
+              "\"none\""},
+        Wrong{"[audit]\npatient_data = \"hash\"\n",
+              "4:16: 'patient_data' can not be 'hash', did you mean 'keyed-hash'?"},
+        Wrong{"[audit.postgresql]\nurl = \"postgresql://x\"\n",
+              "3:1: 'postgresql' is not supported by this version yet"},
+        Wrong{"[admin]\nbind = \"0.0.0.0:8080\"\n",
+              "4:8: bound to more than loopback, [admin] needs an [[admin.token]]"},
+        Wrong{"[[admin.token]]\nname = \"ops\"\ntoken = \"short\"\n",
+              "5:9: a token has at least 16 characters"},
+        Wrong{"[keys]\naudit = \"${DR_TEST_NOT_SET}\"\n",
+              "4:9: environment variable DR_TEST_NOT_SET is not set"},
+        Wrong{"max_pdu = [\n", "4:1: Error while parsing array: encountered end-of-file"}));
+
+TEST_F(ConfigTest, AFileThatIsNotThereIsSaid) {
+  const auto loaded = load_config(folder_ / "none.toml");
+  ASSERT_EQ(loaded.diagnostics.size(), 1U);
+  EXPECT_NE(loaded.diagnostics[0].message.find("can not be read"), std::string::npos);
+}
+
+TEST_F(ConfigTest, EveryErrorIsShownNotOnlyTheFirst) {
+  EXPECT_EQ(complaints("[node]\nnam = \"x\"\n[limits]\nmemory = 5\n[[listener]]\nname = \"in\"\n"),
+            "router.toml:2:1: unknown key 'nam' in [node], did you mean 'name'?\n"
+            "router.toml:4:10: 'memory' must be a text in quotes\n");
+}
+
+TEST_F(ConfigTest, AnOpenDoorIsAWarning) {
+  const auto loaded = load(
+      "[[listener]]\nname = \"in\"\n[[source]]\nae_title = \"*\"\naddresses = [\"0.0.0.0/0\"]\n");
+  ASSERT_TRUE(loaded.config);
+  ASSERT_EQ(loaded.diagnostics.size(), 1U);
+  EXPECT_EQ(loaded.diagnostics[0].severity, rules::Diagnostic::Severity::kWarning);
+}
+
+}  // namespace
+}  // namespace dr
