@@ -14,6 +14,7 @@
 #include "router/admin/api.h"
 #include "router/admin/http_server.h"
 #include "router/admin/socket_server.h"
+#include "router/admin/trace_json.h"
 #include "router/audit/digester.h"
 #include "router/audit/feed.h"
 #include "router/audit/journal_trace.h"
@@ -108,8 +109,8 @@ class Node::Impl final : public admin::NodeView {
     if (engine_) engine_->stop(kDrainDeliveries);
     for (const auto& feed : feeds_) feed->stop(kDrainAudit);
     if (digester_) digester_->stop();
-    http_.reset();
-    socket_.reset();
+    if (http_) http_->stop();
+    if (socket_) socket_->stop();
     events_.detach();
     if (journal_) journal_->close();
     listeners_.clear();
@@ -284,9 +285,11 @@ class Node::Impl final : public admin::NodeView {
         });
     if (!http) return http.error();
     http_ = *std::move(http);
+    http_->start();
     auto socket = admin::SocketServer::open(admin_socket(config_), api_);
     if (!socket) return socket.error();
     socket_ = *std::move(socket);
+    socket_->start();
     return {};
   }
 
@@ -330,12 +333,11 @@ class Node::Impl final : public admin::NodeView {
 };
 
 nlohmann::json Node::Impl::status() {
-  const auto utc = [](UtcMicros t) { return to_micros(t); };
   nlohmann::json status;
   const admin::Readiness ready = readiness();
   status["node"] = config_.node;
   status["version"] = kVersion;
-  status["started"] = utc(started_);
+  status["started"] = admin::utc_text(started_);
   status["ready"] = ready.ready;
   status["reasons"] = ready.reasons;
   status["associations"] = access_.open();
@@ -359,7 +361,18 @@ nlohmann::json Node::Impl::status() {
   status["unrouted_objects"] = journal_->unrouted_objects();
   status["destinations"] = nlohmann::json::array();
   for (const delivery::DestinationStatus& d : engine_->status()) {
-    status["destinations"].push_back(admin::to_json(d));
+    nlohmann::json oldest;
+    if (d.oldest) oldest = admin::utc_text(*d.oldest);
+    status["destinations"].push_back({{"name", d.name},
+                                      {"up", d.up},
+                                      {"reason", d.reason},
+                                      {"waiting", d.counts.waiting},
+                                      {"sending", d.counts.sending},
+                                      {"unknown", d.counts.unknown},
+                                      {"held", d.counts.held},
+                                      {"damaged", d.counts.damaged},
+                                      {"oldest", oldest},
+                                      {"associations", d.associations}});
   }
   status["audit"] = nlohmann::json::array();
   for (const auto& feed : feeds_) {

@@ -1,11 +1,13 @@
 #include "router/patient_key.h"
 
 #include <array>
+#include <span>
 #include <stdexcept>
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "dimse/base/bytes.h"
 #include "dimse/base/log.h"
 
 namespace dr {

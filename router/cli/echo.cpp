@@ -24,29 +24,33 @@ namespace {
 
 /// What an echo came to: nothing wrong, or why not; could it be asked at all.
 struct Answer {
-  int exit = kYes;
+  Answer(int code, std::string what) : exit(code), text(std::move(what)) {}
+  int exit;
   std::string text;
 };
 
+service::ProposedContext verification_context() {
+  return {uid_literal("1.2.840.10008.1.1"), uid_literal("1.2.840.10008.1.2")};
+}
+
 asio::awaitable<Answer> verify(asio::any_io_executor executor,
                                const delivery::DestinationSettings& destination) {
-  const service::ProposedContext verification{uid_literal("1.2.840.10008.1.1"),
-                                              uid_literal("1.2.840.10008.1.2")};
+  const service::ProposedContext verification = verification_context();
   auto scu =
       co_await service::StorageScu::associate(executor, peer_of(destination), {verification});
   if (!scu) {
     const bool answered = scu.error().code == Errc::kRejected;
-    co_return Answer{answered ? kNo : kCouldNotAsk, scu.error().to_string()};
+    co_return Answer(answered ? kNo : kCouldNotAsk, scu.error().to_string());
   }
   if (!(*scu)->accepted(verification)) {
     co_await (*scu)->release();
-    co_return Answer{kNo, "the Verification presentation context was not accepted"};
+    co_return Answer(kNo, "the Verification presentation context was not accepted");
   }
   const auto status = co_await (*scu)->echo();
-  if (!status) co_return Answer{kCouldNotAsk, status.error().to_string()};
+  if (!status) co_return Answer(kCouldNotAsk, status.error().to_string());
   co_await (*scu)->release();
-  if (*status != 0) co_return Answer{kNo, "status " + std::to_string(*status)};
-  co_return Answer{kYes, "status 0000H"};
+  if (*status != 0) co_return Answer(kNo, "status " + std::to_string(*status));
+  co_return Answer(kYes, "status 0000H");
 }
 
 Answer verify_folder(const std::string& path) {
@@ -61,13 +65,10 @@ int echo(const std::string& file, const std::string& name, bool json) {
   const auto* destination = find_destination(*config, name);
   if (destination == nullptr) return kUsage;
   const auto started = std::chrono::steady_clock::now();
-  Answer answer;
-  if (destination->kind == delivery::Kind::kFolder) {
-    answer = verify_folder(destination->path);
-  } else {
-    asio::io_context context;
-    answer = run_to_end(context, verify(context.get_executor(), *destination));
-  }
+  asio::io_context context;
+  const Answer answer = destination->kind == delivery::Kind::kFolder
+                            ? verify_folder(destination->path)
+                            : run_to_end(context, verify(context.get_executor(), *destination));
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - started);
   if (json) {

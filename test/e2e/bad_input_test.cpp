@@ -71,7 +71,7 @@ class BadInput : public testing::Test {
   }
   static asio::awaitable<std::optional<std::uint16_t>> talk(asio::any_io_executor executor,
                                                             service::Peer peer, const Rubbish& r) {
-    auto scu = co_await StorageScu::associate(executor, peer, {r.context});
+    auto scu = co_await StorageScu::associate(executor, peer, std::vector(1, r.context));
     if (!scu) co_return std::nullopt;
     PiecewiseSource source({r.octets});
     const auto outcome = co_await (*scu)->store(r.context, r.sop_instance_uid, source);

@@ -52,7 +52,7 @@ class Load {
                              .called_ae_title = *AeTitle::parse("ROUTER"),
                              .calling_ae_title = *AeTitle::parse("LOAD")};
     while (!stopping_) {
-      auto scu = co_await service::StorageScu::associate(executor, peer, {context});
+      auto scu = co_await service::StorageScu::associate(executor, peer, std::vector(1, context));
       if (!scu) continue;  // not up yet
       while (!stopping_ && (*scu)->open()) co_await send_one(**scu, context);
       if ((*scu)->open()) co_await (*scu)->release();

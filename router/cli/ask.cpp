@@ -1,0 +1,169 @@
+// The commands that ask the running node: trace and queue.
+#include <algorithm>
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include "router/admin/socket_server.h"
+#include "router/cli/command.h"
+#include "router/node.h"
+
+namespace dr::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::chrono::milliseconds kPatience{60'000};
+
+/// What a question came to: the answer, or the exit code of a complaint that was made.
+struct Answer {
+  json document;
+  int exit = kYes;
+};
+
+Answer ask(const Config& config, const std::string& path,
+           std::map<std::string, std::string> query = {}) {
+  admin::Request request;
+  request.path = path;
+  request.query = std::move(query);
+  const auto response = admin::ask(admin_socket(config), request, kPatience);
+  if (!response) {
+    const bool stopped = response.error().code == Errc::kNotFound;
+    complain(stopped ? "no node runs on " + config.spool.string() : response.error().to_string());
+    return {{}, kCouldNotAsk};
+  }
+  json document = json::parse(response->body, nullptr, false);
+  if (response->status == 200 && !document.is_discarded()) return {std::move(document), kYes};
+  const bool told = document.is_object() && document.contains("error");
+  complain(told ? document["error"].value("message", "") : "the node's answer is no JSON");
+  if (response->status == 404) return {{}, kNo};
+  return {{}, response->status == 400 ? kUsage : kCouldNotAsk};
+}
+
+std::string text(const json& object, const char* key) {
+  if (!object.contains(key) || object[key].is_null()) return "-";
+  const json& value = object[key];
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string status_text(const json& delivery) {
+  if (!delivery.contains("status") || !delivery["status"].is_number_unsigned()) return "";
+  char four[16];
+  std::snprintf(four, sizeof four, " %04XH", delivery["status"].get<unsigned>());
+  return four;
+}
+
+void print_object(const json& object) {
+  std::cout << "object    " << text(object, "sop_instance_uid") << "  (" << text(object, "node")
+            << ' ' << text(object, "sequence") << ")\n"
+            << "received  " << text(object, "received") << ", durable " << text(object, "durable")
+            << '\n'
+            << "          " << text(object, "bytes") << " octets, SHA-256 "
+            << text(object, "sha256") << '\n'
+            << "from      " << text(object, "source") << '\n';
+  for (const json& decision : object.value("decisions", json::array())) {
+    std::cout << "matched   " << text(decision, "file") << ':' << text(decision, "line") << " '"
+              << text(decision, "rule") << "' -> " << text(decision, "destinations") << '\n';
+  }
+  for (const json& delivery : object.value("deliveries", json::array())) {
+    std::cout << "attempt   " << text(delivery, "finished") << ' ' << text(delivery, "destination")
+              << " #" << text(delivery, "attempt") << ' ' << text(delivery, "outcome")
+              << status_text(delivery);
+    const std::string comment = text(delivery, "comment");
+    std::cout << (comment.empty() || comment == "-" ? "" : "  " + comment) << '\n';
+  }
+  std::cout << "state     " << text(object, "state");
+  const json states = object.value("states", json::object());
+  for (const auto& [destination, state] : states.items()) {
+    std::cout << "; " << destination << ": "
+              << (state.is_string() ? state.get<std::string>() : state.dump());
+  }
+  std::cout << "\n\n";
+}
+
+int trace(const std::string& file, const std::string& uid, bool as_json) {
+  const auto config = load_or_complain(file);
+  if (!config) return kNo;
+  const Answer answer = ask(*config, "/api/v1/trace/" + uid);
+  if (answer.exit != kYes) return answer.exit;
+  if (as_json) {
+    print_json(answer.document);
+  } else {
+    for (const json& object : answer.document.at("objects")) print_object(object);
+  }
+  return kYes;
+}
+
+int queue_list(const std::string& file, const std::string& destination, const std::string& state,
+               bool as_json) {
+  const auto config = load_or_complain(file);
+  if (!config) return kNo;
+  std::map<std::string, std::string> query{{"limit", "1000"}};
+  if (!destination.empty()) query["destination"] = destination;
+  if (!state.empty()) query["state"] = state;
+  json items = json::array();
+  for (;;) {
+    const Answer page = ask(*config, "/api/v1/queue", query);
+    if (page.exit != kYes) return page.exit;
+    for (const json& item : page.document.at("items")) items.push_back(item);
+    const json& next = page.document.at("next");
+    if (!next.is_string()) break;
+    query["after"] = next.get<std::string>();
+  }
+  if (as_json) {
+    print_json(items);
+    return kYes;
+  }
+  for (const json& item : items) {
+    std::cout << text(item, "destination") << '\t' << text(item, "sequence") << '\t'
+              << text(item, "state") << '\t' << text(item, "attempts") << " attempts\tnext "
+              << text(item, "next_attempt") << '\t' << text(item, "sop_instance_uid") << '\t'
+              << text(item, "reason") << '\n';
+  }
+  std::cout << items.size() << (items.size() == 1 ? " delivery is" : " deliveries are")
+            << " open\n";
+  return kYes;
+}
+
+}  // namespace
+
+void add_trace(CLI::App& app, Action& action) {
+  struct Options {
+    std::string file;
+    std::string uid;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("trace", "the whole life of an object, a series or a study");
+  add_config_option(*command, options->file);
+  command->add_option("uid", options->uid)->required()->type_name("UID");
+  command->add_flag("--json", options->json, "one JSON document");
+  command->callback([options, &action] {
+    action = [options] { return trace(options->file, options->uid, options->json); };
+  });
+}
+
+void add_queue(CLI::App& app, Action& action) {
+  struct Options {
+    std::string file;
+    std::string destination;
+    std::string state;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("queue", "what is not delivered yet");
+  command->require_subcommand(1);
+  CLI::App* list = command->add_subcommand("list", "each open delivery");
+  add_config_option(*list, options->file);
+  list->add_option("destination", options->destination)->type_name("DESTINATION");
+  list->add_option("--state", options->state, "waiting, sending, unknown, held or damaged");
+  list->add_flag("--json", options->json, "one JSON document");
+  list->callback([options, &action] {
+    action = [options] {
+      return queue_list(options->file, options->destination, options->state, options->json);
+    };
+  });
+}
+
+}  // namespace dr::cli
