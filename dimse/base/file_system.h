@@ -41,6 +41,8 @@ class FileSystem {
   virtual Result<std::unique_ptr<File>> open(const std::string& name, Mode mode) = 0;
   /// Replaces `to` atomically.
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  /// As rename(), but kConflict where `to` exists: nothing is ever replaced.
+  virtual Result<void> rename_new(const std::string& from, const std::string& to) = 0;
   virtual Result<void> unlink(const std::string& name) = 0;
   virtual Result<void> make_dir(const std::string& name) = 0;  // fine when it exists
   /// fsync(2) of a folder, "" for the root: makes names durable.
@@ -55,5 +57,8 @@ class FileSystem {
 
 /// The real one, under `root`, which it creates (0700) where it is missing.
 Result<std::unique_ptr<FileSystem>> open_posix_file_system(const std::string& root);
+/// The same for a folder that others read: its group may (0750, files 0640). Creates the folders
+/// above `root` too.
+Result<std::unique_ptr<FileSystem>> open_shared_file_system(const std::string& root);
 
 }  // namespace dr

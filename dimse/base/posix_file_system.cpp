@@ -2,6 +2,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <utility>
 
 #include <dirent.h>
@@ -132,9 +133,17 @@ struct Place {
   std::string leaf;
 };
 
+struct Permissions {
+  mode_t file;
+  mode_t folder;
+};
+constexpr Permissions kPrivate{0600, 0700};
+constexpr Permissions kShared{0640, 0750};
+
 class PosixFileSystem final : public FileSystem {
  public:
-  explicit PosixFileSystem(Descriptor root) : root_(std::move(root)) {}
+  PosixFileSystem(Descriptor root, Permissions permissions)
+      : root_(std::move(root)), permissions_(permissions) {}
 
   Result<std::unique_ptr<File>> open(const std::string& name, Mode mode) override {
     int flags = O_CLOEXEC | O_NOFOLLOW;
@@ -164,6 +173,29 @@ class PosixFileSystem final : public FileSystem {
     return {};
   }
 
+  Result<void> rename_new(const std::string& from, const std::string& to) override {
+    auto source = place(from);
+    if (!source) return std::move(source).error();
+    auto target = place(to);
+    if (!target) return std::move(target).error();
+    const int source_dir = source->dir.get();
+    const int target_dir = target->dir.get();
+    const char* const source_leaf = source->leaf.c_str();
+    const char* const target_leaf = target->leaf.c_str();
+    if (::renameat2(source_dir, source_leaf, target_dir, target_leaf, RENAME_NOREPLACE) == 0) {
+      return {};
+    }
+    // Network file systems do not know the flag: a link has the same effect in two steps.
+    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
+      return system_error("rename", from);
+    }
+    if (::linkat(source_dir, source_leaf, target_dir, target_leaf, 0) != 0) {
+      return system_error("link", from);
+    }
+    if (::unlinkat(source_dir, source_leaf, 0) != 0) return system_error("unlink", from);
+    return {};
+  }
+
   Result<void> unlink(const std::string& name) override {
     auto at = place(name);
     if (!at) return std::move(at).error();
@@ -174,7 +206,7 @@ class PosixFileSystem final : public FileSystem {
   Result<void> make_dir(const std::string& name) override {
     auto at = place(name);
     if (!at) return std::move(at).error();
-    if (::mkdirat(at->dir.get(), at->leaf.c_str(), 0700) == 0) return {};
+    if (::mkdirat(at->dir.get(), at->leaf.c_str(), permissions_.folder) == 0) return {};
     if (errno != EEXIST) return system_error("mkdir", name);
     auto existing = open_dir(name);  // a file or a link of this name is not fine
     if (!existing) return std::move(existing).error();
@@ -231,7 +263,7 @@ class PosixFileSystem final : public FileSystem {
   Result<std::unique_ptr<File>> open_file(const std::string& name, int flags) {
     auto at = place(name);
     if (!at) return std::move(at).error();
-    Descriptor fd(::openat(at->dir.get(), at->leaf.c_str(), flags, 0600));
+    Descriptor fd(::openat(at->dir.get(), at->leaf.c_str(), flags, permissions_.file));
     if (fd.get() < 0) return system_error("open", name);
     return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(fd), name));
   }
@@ -267,15 +299,28 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Descriptor root_;
+  const Permissions permissions_;
 };
+
+Result<std::unique_ptr<FileSystem>> open_root(const std::string& root, Permissions permissions) {
+  if (::mkdir(root.c_str(), permissions.folder) != 0 && errno != EEXIST) {
+    return system_error("mkdir", root);
+  }
+  Descriptor fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) return system_error("open", root);
+  return std::unique_ptr<FileSystem>(std::make_unique<PosixFileSystem>(std::move(fd), permissions));
+}
 
 }  // namespace
 
 Result<std::unique_ptr<FileSystem>> open_posix_file_system(const std::string& root) {
-  if (::mkdir(root.c_str(), 0700) != 0 && errno != EEXIST) return system_error("mkdir", root);
-  Descriptor fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0) return system_error("open", root);
-  return std::unique_ptr<FileSystem>(std::make_unique<PosixFileSystem>(std::move(fd)));
+  return open_root(root, kPrivate);
+}
+
+Result<std::unique_ptr<FileSystem>> open_shared_file_system(const std::string& root) {
+  std::error_code ec;  // what it means shows when the root itself is opened
+  std::filesystem::create_directories(std::filesystem::path(root).parent_path(), ec);
+  return open_root(root, kShared);
 }
 
 }  // namespace dr

@@ -6,14 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "dimse/base/clock.h"
 #include "dimse/base/uid.h"
 #include "router/delivery/engine.h"
+#include "router/delivery/observer.h"
 #include "router/journal/journal.h"
 
 namespace dr::admin {
 
 /// What is not counted as it happens but looked up when somebody asks.
 struct Gauges {
+  UtcMicros now = SystemClock().now_utc();  // what ages are counted to
   journal::Stats journal;
   std::uint64_t disk_free_octets = 0;
   std::uint64_t unrouted_objects = 0;

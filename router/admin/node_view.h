@@ -35,6 +35,8 @@ class NodeView {
       const delivery::QueueFilter& filter, std::size_t limit,
       const std::optional<delivery::QueuePosition>& after) = 0;
   virtual bool has_destination(const std::string& name) = 0;
+  /// As configured, in order.
+  virtual std::vector<delivery::DestinationStatus> destinations() = 0;
 };
 
 }  // namespace dr::admin

@@ -12,6 +12,7 @@
 #include "dimse/base/block_chain.h"
 #include "dimse/base/clock.h"
 #include "dimse/base/file_system.h"
+#include "dimse/ul/timer.h"
 #include "router/delivery/observer.h"
 #include "router/delivery/settings.h"
 #include "router/journal/journal.h"
@@ -68,7 +69,8 @@ struct EngineContext {
   Observer& observer;
   std::vector<asio::any_io_executor> executors;
   std::function<Result<std::unique_ptr<FileSystem>>(const std::string& root)> open_folder =
-      open_posix_file_system;
+      open_shared_file_system;
+  ul::Timers* timers = &ul::system_timers();  // of retries, probes and idle associations
 };
 
 /// Takes every routed object from the journal to its destinations: one queue, one set of strategies

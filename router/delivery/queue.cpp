@@ -126,6 +126,13 @@ std::optional<Delivery> Queue::take(const std::function<bool(const Delivery&)>& 
   return taken;
 }
 
+bool Queue::any(const std::function<bool(const Delivery&)>& fits) const {
+  return std::any_of(bands_.begin(), bands_.end(), [&](const Band& band) {
+    return std::any_of(band.lines.begin(), band.lines.end(),
+                       [&](const auto& line) { return fits(line.second.front()); });
+  });
+}
+
 void Queue::forget_taken(Sequence instance) {
   const auto found = std::find_if(taken_.begin(), taken_.end(),
                                   [&](const Delivery& d) { return d.instance == instance; });

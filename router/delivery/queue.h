@@ -67,6 +67,9 @@ class Queue {
   /// sending until it is given back by one of the methods below.
   std::optional<Delivery> take(const std::function<bool(const Delivery&)>& fits);
 
+  /// Whether take() would find one.
+  bool any(const std::function<bool(const Delivery&)>& fits) const;
+
   /// Nothing became of it: back to the head of its line.
   void put_back(const Delivery& taken);
   /// Tried again after its not_before.

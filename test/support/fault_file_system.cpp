@@ -301,6 +301,14 @@ Result<void> FaultFileSystem::rename(const std::string& from, const std::string&
   return {};
 }
 
+Result<void> FaultFileSystem::rename_new(const std::string& from, const std::string& to) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (files_.contains(to)) return Error{Errc::kConflict, "rename " + from};
+  }
+  return rename(from, to);
+}
+
 Result<void> FaultFileSystem::unlink(const std::string& name) {
   if (auto error = ask({Kind::kUnlink, 0, name, "", 0, {}})) return std::move(*error);
   const std::scoped_lock lock(mutex_);

@@ -72,6 +72,7 @@ class FaultFileSystem final : public FileSystem {
 
   Result<std::unique_ptr<File>> open(const std::string& name, Mode mode) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
+  Result<void> rename_new(const std::string& from, const std::string& to) override;
   Result<void> unlink(const std::string& name) override;
   Result<void> make_dir(const std::string& name) override;
   Result<void> sync_dir(const std::string& name) override;

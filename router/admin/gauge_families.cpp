@@ -1,0 +1,100 @@
+#include "router/admin/gauge_families.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+namespace dr::admin {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+class Family {
+ public:
+  Family(const std::string& name, std::string help, MetricType type = MetricType::Gauge) {
+    family_.name = "dicom_router_" + name;
+    family_.help = std::move(help);
+    family_.type = type;
+  }
+  template <class Number>
+  Family& add(Labels labels, Number number) {
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.gauge.value = static_cast<double>(number);
+    metric.counter.value = static_cast<double>(number);
+    family_.metric.push_back(std::move(metric));
+    return *this;
+  }
+  /// A family without a row is left out.
+  void into(std::vector<MetricFamily>& all) {
+    if (!family_.metric.empty()) all.push_back(std::move(family_));
+  }
+
+ private:
+  MetricFamily family_;
+};
+
+double age_seconds(const Gauges& gauges, const delivery::DestinationStatus& destination) {
+  if (!destination.oldest) return 0;
+  return std::max(0.0, std::chrono::duration<double>(gauges.now - *destination.oldest).count());
+}
+
+void add_destinations(const Gauges& gauges, std::vector<MetricFamily>& all) {
+  Family objects("queue_objects", "Objects queued for a destination, by state.");
+  Family oldest(
+      "queue_oldest_seconds",
+      "Age of the oldest object that is not delivered yet, in seconds since its receipt.");
+  Family up("destination_up", "1 when the destination takes objects, else 0.");
+  Family concurrency("destination_concurrency", "Associations open to a destination.");
+  for (const auto& destination : gauges.destinations) {
+    const ClientMetric::Label name = {"destination", destination.name};
+    const auto& counts = destination.counts;
+    const std::array<std::pair<const char*, std::uint64_t>, 5> states = {
+        {{"waiting", counts.waiting},
+         {"sending", counts.sending},
+         {"unknown", counts.unknown},
+         {"held", counts.held},
+         {"damaged", counts.damaged}}};
+    for (const auto& [state, count] : states) objects.add({name, {"state", state}}, count);
+    oldest.add({name}, age_seconds(gauges, destination));
+    up.add({name}, destination.up ? 1 : 0);
+    concurrency.add({name}, destination.associations);
+  }
+  objects.into(all);
+  oldest.into(all);
+  up.into(all);
+  concurrency.into(all);
+}
+
+}  // namespace
+
+std::vector<MetricFamily> gauge_families(const Gauges& gauges, bool fenced) {
+  std::vector<MetricFamily> all;
+  Family("journal_bytes", "Size of the journal on disk, in bytes.")
+      .add({}, gauges.journal.octets)
+      .into(all);
+  Family("journal_fenced", "1 when the journal refuses all writes until a restart, else 0.")
+      .add({}, fenced || gauges.journal.fenced ? 1 : 0)
+      .into(all);
+  Family("journal_damaged_records_total", "Journal records that were found damaged.",
+         MetricType::Counter)
+      .add({}, gauges.journal.damaged_records)
+      .into(all);
+  Family("disk_free_bytes", "Space left for the spool, in bytes.")
+      .add({}, gauges.disk_free_octets)
+      .into(all);
+  Family("objects_unrouted", "Objects kept because no rule matched them.")
+      .add({}, gauges.unrouted_objects)
+      .into(all);
+  add_destinations(gauges, all);
+  Family lag("audit_lag_records", "Journal records that an audit sink has not been told yet.");
+  for (const auto& sink : gauges.audit_sinks) lag.add({{"sink", sink.name}}, sink.lag_records);
+  lag.into(all);
+  return all;
+}
+
+}  // namespace dr::admin

@@ -1,0 +1,173 @@
+#include "router/delivery/follower.h"
+
+#include <algorithm>
+
+#include "dimse/base/log.h"
+
+namespace dr::delivery {
+
+using journal::DeliveryState;
+using journal::Sequence;
+
+namespace {
+
+constexpr std::size_t kRecordsATurn = 256;
+constexpr std::chrono::seconds kPauseAfterError{1};
+
+}  // namespace
+
+Follower::Follower(std::shared_ptr<Core> core, const Destinations& destinations)
+    : core_(std::move(core)) {
+  for (const auto& destination : destinations) {
+    destinations_.emplace(destination->name(), destination.get());
+  }
+}
+
+Follower::~Follower() { stop(); }
+
+void Follower::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Follower::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Follower::advanced(Sequence watermark) {
+  const std::scoped_lock lock(mutex_);
+  watermark_ = std::max(watermark_, watermark);
+  wake_.notify_one();
+}
+
+bool Follower::stopping() {
+  const std::scoped_lock lock(mutex_);
+  return stopping_;
+}
+
+bool Follower::pause() {
+  std::unique_lock lock(mutex_);
+  return wake_.wait_for(lock, kPauseAfterError, [this] { return stopping_; });
+}
+
+void Follower::run() {
+  // What is durable by now stands among the open deliveries, unless it is final; what comes later
+  // is read below.
+  position_ = core_->context.journal.watermark();
+  resume(position_);
+  advanced(core_->context.journal.watermark());
+  while (true) {
+    Sequence durable;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || watermark_ > position_; });
+      if (stopping_) return;
+      durable = watermark_;
+    }
+    const bool readable = follow_some(durable);
+    tell_touched();
+    if (!readable && pause()) return;
+  }
+}
+
+void Follower::resume(Sequence watermark) {
+  std::size_t since_told = 0;
+  for (const journal::OpenDelivery& open : core_->context.journal.open_deliveries()) {
+    if (open.instance > watermark) continue;
+    while (!resume_one(open)) {
+      if (pause()) return;
+    }
+    if (++since_told < kRecordsATurn) continue;
+    since_told = 0;
+    tell_touched();
+    if (stopping()) return;
+  }
+  tell_touched();
+}
+
+// False: the record could not be read for now.
+bool Follower::resume_one(const journal::OpenDelivery& open) {
+  Destination* const destination = find(open.destination);
+  if (destination == nullptr) return true;
+  Delivery delivery;
+  delivery.instance = open.instance;
+  delivery.state = open.state;
+  delivery.priority = open.priority;
+  delivery.attempts = open.attempts;
+  if (open.state == DeliveryState::kHeld || open.state == DeliveryState::kDamaged) {
+    destination->add_parked(delivery);
+    return true;
+  }
+  if (read_ != open.instance) {
+    auto record = core_->context.journal.read(open.instance);
+    auto object = record ? journal::decode_object(record->head)
+                         : Result<journal::ObjectRecord>(record.error());
+    if (!object) {
+      const Errc code = object.error().code;
+      if (code != Errc::kCorrupt && code != Errc::kNotFound) return false;
+      destination->add_damaged(delivery, object.error());
+      return true;
+    }
+    record_ = std::move(*object);
+    read_ = open.instance;
+  }
+  // A clock that was set back must not make an object wait longer than its pause could be.
+  const auto pause = std::clamp<std::chrono::microseconds>(open.next_attempt - core_->now_utc(),
+                                                           std::chrono::microseconds(0),
+                                                           destination->settings().retry.most);
+  delivery.not_before = core_->now() + pause;
+  destination->add(delivery, record_);
+  touched_.insert(destination);
+  return true;
+}
+
+bool Follower::follow_some(Sequence durable) {
+  for (std::size_t i = 0; i < kRecordsATurn; ++i) {
+    const auto record = core_->context.journal.read_after(position_);
+    if (!record) {
+      log::event(log::Level::kError, "delivery.journal", {{"error", record.error().to_string()}});
+      return false;
+    }
+    if (!record->has_value()) {
+      position_ = std::max(position_, durable);  // what is missing up to there can not be read
+      return true;
+    }
+    position_ = (*record)->sequence;
+    if ((*record)->type == journal::RecordType::kObject) distribute(**record);
+  }
+  return true;
+}
+
+void Follower::distribute(const journal::Record& record) {
+  const auto object = journal::decode_object(record.head);
+  if (!object) {
+    log::event(log::Level::kError, "delivery.journal", {{"error", object.error().to_string()}});
+    return;
+  }
+  for (const journal::RouteRecord& route : object->routes) {
+    Destination* const destination = find(route.destination);
+    if (destination == nullptr) continue;
+    Delivery delivery;
+    delivery.instance = record.sequence;
+    delivery.priority = route.priority;
+    destination->add(delivery, *object);
+    touched_.insert(destination);
+  }
+}
+
+Destination* Follower::find(const std::string& name) {
+  const auto found = destinations_.find(name);
+  if (found != destinations_.end()) return found->second;
+  ++orphans_;
+  return nullptr;
+}
+
+void Follower::tell_touched() {
+  for (Destination* destination : std::exchange(touched_, {})) destination->work();
+}
+
+}  // namespace dr::delivery

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "router/delivery/destination.h"
+
+namespace dr::delivery {
+
+/// Reads the journal once for all destinations: first what is not final, then every new object, and
+/// hands each route to its destination's queue. A thread of its own, since both may wait for the
+/// disk; a bounded number of records a turn.
+class Follower {
+ public:
+  using Destinations = std::vector<std::shared_ptr<Destination>>;
+
+  Follower(std::shared_ptr<Core> core, const Destinations& destinations);
+  ~Follower();
+
+  void start();
+  void stop();
+  /// From any thread; only wakes.
+  void advanced(journal::Sequence watermark);
+  std::uint64_t orphans() const noexcept { return orphans_; }
+
+ private:
+  void run();
+  void resume(journal::Sequence watermark);
+  bool resume_one(const journal::OpenDelivery& open);
+  /// A turn, towards what is `durable`. False: the journal could not be read; tried again after a
+  /// pause.
+  bool follow_some(journal::Sequence durable);
+  void distribute(const journal::Record& record);
+  void tell_touched();
+  Destination* find(const std::string& name);
+  bool stopping();
+  /// True: it is time to stop.
+  bool pause();
+
+  const std::shared_ptr<Core> core_;
+  std::map<std::string, Destination*, std::less<>> destinations_;
+  std::set<Destination*> touched_;
+  journal::Sequence position_{};
+  std::atomic<std::uint64_t> orphans_{0};
+
+  // The last record that resume() read: an object has several routes.
+  journal::Sequence read_{};
+  journal::ObjectRecord record_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  journal::Sequence watermark_{};  // guarded by mutex_, as is
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace dr::delivery

@@ -1,0 +1,94 @@
+#include "router/delivery/object_source.h"
+
+#include <functional>
+#include <utility>
+
+#include <asio/associated_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
+
+namespace dr::delivery {
+namespace {
+
+constexpr std::size_t kSmallBuffer = 16 * 1024;
+constexpr std::chrono::seconds kCachedFor{30};
+constexpr std::uint64_t kMostOnIoThread = 4U << 20;  // larger objects stand in files of their own
+
+// Runs `work` on a disk thread and comes back with what it answers.
+template <class T>
+asio::awaitable<T> run_on(asio::thread_pool& pool, std::function<T()> work) {
+  auto start = [&pool, &work](auto handler) {
+    asio::post(pool, [&work, handler = std::move(handler)]() mutable {
+      const auto executor = asio::get_associated_executor(handler);
+      auto finish = [handler = std::move(handler), done = work()]() mutable {
+        handler(std::move(done));
+      };
+      asio::post(executor, std::move(finish));
+    });
+  };
+  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(T)>(
+      start, asio::use_awaitable);
+}
+
+}  // namespace
+
+SendBuffer::SendBuffer(BlockPool& pool) : pool_(pool), block_(pool.try_take()) {
+  if (block_ != nullptr) {
+    span_ = {block_, BlockPool::kBlockSize};
+  } else {
+    small_.resize(kSmallBuffer);
+    span_ = small_;
+  }
+}
+
+SendBuffer::~SendBuffer() {
+  if (block_ != nullptr) pool_.give_back(block_);
+}
+
+Result<StoredObject> open_object(journal::Journal& journal, journal::Sequence instance) {
+  auto record = journal.read(instance);
+  if (!record) return std::move(record).error();
+  auto decoded = journal::decode_object(record->head);
+  if (!decoded) return std::move(decoded).error();
+  auto body = journal.open_body(instance);
+  if (!body) return std::move(body).error();
+  return StoredObject{std::move(*decoded), record->body_octets, std::move(*body)};
+}
+
+bool likely_cached(const Delivery& delivery, UtcMicros now) {
+  return delivery.attempts == 0 && now - delivery.received < kCachedFor;
+}
+
+asio::awaitable<Result<StoredObject>> open_object(std::shared_ptr<Core> core,
+                                                  journal::Sequence instance, bool cached) {
+  journal::Journal& journal = core->context.journal;
+  if (cached) co_return open_object(journal, instance);
+  std::function<Result<StoredObject>()> work = [&journal, instance] {
+    return open_object(journal, instance);
+  };
+  co_return co_await run_on(core->disk, std::move(work));
+}
+
+ObjectSource::ObjectSource(Core& core, journal::BodyReader& body, bool cached)
+    : core_(core),
+      body_(body),
+      cached_(cached && body.size() <= kMostOnIoThread),
+      buffer_(core.context.blocks) {}
+
+asio::awaitable<Result<ByteSpan>> ObjectSource::next() {
+  Result<std::size_t> n;
+  if (cached_) {
+    n = body_.read(buffer_.span());
+  } else {
+    std::function<Result<std::size_t>()> work = [this] { return body_.read(buffer_.span()); };
+    n = co_await run_on(core_.disk, std::move(work));
+  }
+  if (!n) {
+    failure_ = n.error();
+    co_return n.error();
+  }
+  co_return ByteSpan(buffer_.span().first(*n));
+}
+
+}  // namespace dr::delivery
