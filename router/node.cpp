@@ -198,6 +198,8 @@ class Node::Impl final : public admin::NodeView {
     return engine_->queue_list(filter, limit, after);
   }
 
+  std::vector<delivery::DestinationStatus> destinations() override { return engine_->status(); }
+
   bool has_destination(const std::string& name) override {
     return config_.targets().contains(name);
   }

@@ -24,8 +24,9 @@ namespace {
 
 /// What an echo came to: nothing wrong, or why not; could it be asked at all.
 struct Answer {
+  Answer() = default;
   Answer(int code, std::string what) : exit(code), text(std::move(what)) {}
-  int exit;
+  int exit = kYes;
   std::string text;
 };
 
@@ -35,14 +36,14 @@ service::ProposedContext verification_context() {
 
 asio::awaitable<Answer> verify(asio::any_io_executor executor,
                                const delivery::DestinationSettings& destination) {
-  const service::ProposedContext verification = verification_context();
+  std::vector<service::ProposedContext> contexts(1, verification_context());
   auto scu =
-      co_await service::StorageScu::associate(executor, peer_of(destination), {verification});
+      co_await service::StorageScu::associate(executor, peer_of(destination), std::move(contexts));
   if (!scu) {
     const bool answered = scu.error().code == Errc::kRejected;
     co_return Answer(answered ? kNo : kCouldNotAsk, scu.error().to_string());
   }
-  if (!(*scu)->accepted(verification)) {
+  if (!(*scu)->accepted(verification_context())) {
     co_await (*scu)->release();
     co_return Answer(kNo, "the Verification presentation context was not accepted");
   }
