@@ -92,8 +92,8 @@ inline Decision decide(const RuleSet& rules, const Object& object) {
 
 /// Whether a rule with this one condition (`{ ... }`) matches.
 inline bool matches(std::string_view when, const Object& object) {
-  const auto rules = rules_of("[[rule]]\nname = \"r\"\nwhen = " + std::string(when) +
-                              "\nroute = [\"archive\"]\n");
+  const auto rules =
+      rules_of("[[rule]]\nname = \"r\"\nwhen = " + std::string(when) + "\nroute = [\"archive\"]\n");
   return !decide(*rules, object).matched.empty();
 }
 
