@@ -1,4 +1,6 @@
 // What each construct of the language matches.
+#include <random>
+
 #include "test/router/rules/fixture.h"
 
 namespace dr::rules {
@@ -338,6 +340,49 @@ TEST(Condition, OctetsThatAreNoItemsAreNotFollowed) {
     set.element({0x0008, 0x1032}, vr('S', 'Q'), junk);
     EXPECT_FALSE(matches("{ ProcedureCodeSequence.CodeValue = \"*\" }", {.data_set = set.bytes()}));
   }
+}
+
+TEST(Condition, DamagedSequencesEndTheWalkAndNothingElse) {
+  constexpr std::uint32_t kSeed = 3;
+  std::mt19937 random(kSeed);
+  const auto rules = rules_of(
+      "[[rule]]\nname = \"r\"\nroute = [\"archive\"]\nwhen = { any = [ "
+      "{ ProcedureCodeSequence.EquivalentCodeSequence.CodeValue = \"NONE\" }, "
+      "{ PatientName = \"X\" } ] }\n");
+  for (const bool undefined : {false, true}) {
+    const auto whole = with_sequence({true, false}, undefined, kExplicitLe);
+    ASSERT_EQ(decide(*rules, whole).matched.size(), 1U);
+    const std::size_t tail = 10;  // PatientName, which stands behind
+    for (int round = 0; round < 5000; ++round) {
+      // The damaged octets as the value of an element whose own length is right.
+      Bytes items(whole.data_set.begin() + 12, whole.data_set.end() - tail);
+      for (int n = 0; n < 3; ++n) items[random() % items.size()] = static_cast<std::byte>(random());
+      items.resize(random() % items.size());
+      DataSetBuilder set;
+      set.element({0x0008, 0x1032}, vr('S', 'Q'), items).element(kPatientName, vr('P', 'N'), "X ");
+      EXPECT_EQ(decide(*rules, {.data_set = set.bytes()}).matched.size(), 1U)
+          << "seed " << kSeed << " round " << round;
+    }
+  }
+}
+
+TEST(Condition, SequencesNestedTooDeepHideWhatIsInside) {
+  Bytes items;
+  for (int depth = 0; depth < 4000; ++depth) {
+    DataSetBuilder level;
+    level.item().undefined({0x0008, 0x1032}, vr('S', 'Q'));
+    items.insert(items.end(), level.bytes().begin(), level.bytes().end());
+  }
+  DataSetBuilder set;
+  set.element({0x0008, 0x1032}, vr('S', 'Q'), items).element(kPatientName, vr('P', 'N'), "X ");
+  const Object object{.data_set = set.bytes()};
+  EXPECT_TRUE(matches("{ ProcedureCodeSequence.CodeValue = \"\", PatientName = \"X\" }", object));
+}
+
+TEST(Condition, OfAValueTooLongToKeepTheHeadIsCompared) {
+  const auto object = with(kStudyDescription, "UT", "head" + std::string(100'000, 'x'));
+  EXPECT_TRUE(matches("{ StudyDescription = \"head*\" }", object));
+  EXPECT_FALSE(matches("{ StudyDescription = \"*y\" }", object));
 }
 
 TEST(Condition, ThePlanIsWhatTheRulesAndTheNodeAskFor) {
