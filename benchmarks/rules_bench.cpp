@@ -44,8 +44,9 @@ Bytes ct(std::string_view patient_name) {
 std::string many(int n, const std::string& before, const std::string& after) {
   std::string text;
   for (int i = 0; i < n; ++i) {
-    text += "[[rule]]\nname = \"" + std::to_string(i) + "\"\nroute = [\"orthanc\"]\nwhen = { " +
-            before + std::to_string(i) + after + " }\n";
+    const std::string number = std::to_string(i);
+    text.append("[[rule]]\nname = \"").append(number).append("\"\nroute = [\"orthanc\"]\n");
+    text.append("when = { ").append(before).append(number).append(after).append(" }\n");
   }
   return text +
          "[[rule]]\nname = \"ct\"\nroute = [\"orthanc\"]\nwhen = { Modality = \"CT\" }\n"
@@ -68,7 +69,7 @@ void decide(benchmark::State& state, const std::string& text, std::string_view p
   header.finish();
   const rules::Facts facts{calling, called,    address, listener,    none,
                            none,    sop_class, syntax,  UtcMicros{}, header};
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     auto decision = rules->decide(facts);
     benchmark::DoNotOptimize(decision);
   }

@@ -165,18 +165,20 @@ TEST(RefusedRule, OtherKeysOfTheWrongKind) {
 }
 
 TEST(RefusedRule, RejectIsAFailureStatusInFourDigits) {
-  const std::string head = "[[rule]]\nname = \"r\"\nwhen = {}\n";
+  const auto findings = [](std::string_view reject) {
+    return findings_of("[[rule]]\nname = \"r\"\nwhen = {}\nreject = " + std::string(reject) + "\n");
+  };
   for (const std::string bad : {"\"124H\"", "\"0124\"", "\"012GH\"", "\"-124H\"", "292", "\"\""}) {
-    EXPECT_EQ(findings_of(head + "reject = " + bad + "\n"),
+    EXPECT_EQ(findings(bad),
               Lines{"rules.d/10.toml:4:10: 'reject' must be a DIMSE status such as \"0124H\""})
         << bad;
   }
-  for (const std::string good : {"0000H", "B000H", "0107H", "FF00H", "FE00H"}) {
-    EXPECT_EQ(findings_of(head + "reject = \"" + good + "\"\n"),
-              Lines{"rules.d/10.toml:4:10: 'reject' must be a failure: after '" + good +
+  for (const std::string done : {"0000H", "B000H", "0107H", "FF00H", "FE00H"}) {
+    EXPECT_EQ(findings("\"" + done + "\""),
+              Lines{"rules.d/10.toml:4:10: 'reject' must be a failure: after '" + done +
                     "' the sender takes the object for stored"});
   }
-  EXPECT_EQ(findings_of(head + "reject = \"0124H\"\nroute = [\"archive\"]\n"),
+  EXPECT_EQ(findings("\"0124H\"\nroute = [\"archive\"]"),
             Lines{"rules.d/10.toml:4:10: warning: 'reject' wins over everything: this rule routes "
                   "and extracts nothing"});
 }
