@@ -333,6 +333,35 @@ TEST(Condition, PathsGoIntoSequencesInEveryEncoding) {
   EXPECT_TRUE(matches("{ " + key + " = \"\" }", ct()));
 }
 
+TEST(Condition, ASequenceOfUnknownVrHoldsImplicitLittleEndian) {
+  DataSetBuilder inside({false, false});
+  DataSetBuilder item({false, false});
+  item.element({0x0008, 0x0100}, {}, "INNER ");
+  inside.item(static_cast<std::uint32_t>(item.size())).raw(item.bytes());
+  for (const bool undefined : {false, true}) {
+    DataSetBuilder outer;  // an explicit VR item with the sequence inside of it
+    if (undefined) {
+      outer.undefined({0x0008, 0x0121}, vr('U', 'N')).raw(inside.bytes());
+      outer.raw(as_bytes(std::string_view("\xfe\xff\xdd\xe0\0\0\0\0", 8)));
+    } else {
+      outer.element({0x0008, 0x0121}, vr('U', 'N'), inside.bytes());
+    }
+    DataSetBuilder set;
+    set.undefined({0x0008, 0x1032}, vr('S', 'Q'))
+        .item(static_cast<std::uint32_t>(outer.size()))
+        .raw(outer.bytes())
+        .end_sequence();
+    EXPECT_TRUE(matches("{ ProcedureCodeSequence.EquivalentCodeSequence.CodeValue = \"INNER\" }",
+                        {.data_set = set.bytes()}))
+        << undefined;
+    DataSetBuilder top;
+    top.element({0x0008, 0x0005}, vr('C', 'S'), "")
+        .element({0x0008, 0x1032}, vr('U', 'N'), inside.bytes());
+    EXPECT_TRUE(
+        matches("{ ProcedureCodeSequence.CodeValue = \"INNER\" }", {.data_set = top.bytes()}));
+  }
+}
+
 TEST(Condition, OctetsThatAreNoItemsAreNotFollowed) {
   for (const std::string_view junk : {"junk", "\xfe\xff", "\xfe\xff\x00\xe0\xff\xff\xff\xff\x08",
                                       "\xfe\xff\x00\xe0\xff\xff\xff\x7fxxxxxxxx"}) {
