@@ -80,4 +80,17 @@ std::vector<std::string> TextDecoder::values(ByteSpan value, Vr v) const {
   return values;
 }
 
+bool plain_values(ByteSpan value, Vr v, std::pmr::vector<std::string_view>& into) {
+  std::string_view rest = trim_padding(as_text(value));
+  if (!is_plain_ascii(rest)) return false;
+  if (rest.empty()) return true;
+  const bool leading = leading_spaces_are_padding(v);
+  for (;;) {
+    const std::size_t end = has_one_value(v) ? std::string_view::npos : rest.find('\\');
+    into.push_back(trimmed(rest.substr(0, end), leading));
+    if (end == std::string_view::npos) return true;
+    rest.remove_prefix(end + 1);
+  }
+}
+
 }  // namespace dr::encoding

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,5 +33,10 @@ class TextDecoder {
 
   CharacterSet character_set_;
 };
+
+/// The same values as views of `value`, added to `into`, where the element is ASCII that means the
+/// same in every character set; false, and nothing added, where it needs a TextDecoder. For paths
+/// that every object takes: allocates nothing but the vector's own memory.
+bool plain_values(ByteSpan value, Vr v, std::pmr::vector<std::string_view>& into);
 
 }  // namespace dr::encoding

@@ -77,4 +77,6 @@ const TransferSyntax& transfer_syntax(const Uid& uid) noexcept {
   return row == std::end(kTable) ? kUnknown : *row;
 }
 
+std::span<const TransferSyntax> transfer_syntaxes() noexcept { return kTable; }
+
 }  // namespace dr::encoding

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "dimse/base/uid.h"
@@ -21,5 +22,8 @@ struct TransferSyntax {
 /// The properties of `uid`. One that is not known is taken as explicit VR little endian, as all are
 /// but the ones of PS3.5 A.1, A.3 and A.5.
 const TransferSyntax& transfer_syntax(const Uid& uid) noexcept;
+
+/// All that are known.
+std::span<const TransferSyntax> transfer_syntaxes() noexcept;
 
 }  // namespace dr::encoding

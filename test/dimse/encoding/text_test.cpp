@@ -137,5 +137,31 @@ TEST(TextDecoder, ReadsOtherVrsInTheDefaultRepertoire) {
   EXPECT_EQ(decode("ISO_IR 192", "20240101", vr('D', 'A')), Values{"20240101"});
 }
 
+TEST(PlainValues, AreThoseOfTheDecoderOrNone) {
+  constexpr std::uint32_t kSeed = 7;
+  std::mt19937 random(kSeed);
+  const std::string_view telling = "AB^= \\\\  \x1b\x7e\xe4";
+  std::size_t plain = 0;
+  for (const Vr v : {vr('C', 'S'), vr('L', 'O'), kPn, vr('L', 'T'), vr('U', 'I'), Vr::kUnknown}) {
+    for (int round = 0; round < 2000; ++round) {
+      std::string octets(random() % 8, ' ');
+      for (char& c : octets) c = telling[random() % telling.size()];
+      if (random() % 4 == 0) octets += '\0';
+      std::pmr::vector<std::string_view> views;
+      if (!plain_values(as_bytes(octets), v, views)) {
+        EXPECT_TRUE(views.empty());
+        continue;
+      }
+      ++plain;
+      for (const char* set : {"", "ISO_IR 192", "GBK", "\\ISO 2022 IR 87"}) {
+        EXPECT_EQ(TextDecoder(as_bytes(set)).values(as_bytes(octets), v),
+                  Values(views.begin(), views.end()))
+            << set << ", seed " << kSeed << " round " << round;
+      }
+    }
+  }
+  EXPECT_GT(plain, 1000U);
+}
+
 }  // namespace
 }  // namespace dr::encoding

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "dimse/base/bytes.h"
+#include "dimse/encoding/element_header.h"
+#include "router/rules/program.h"
+
+namespace dr::rules {
+
+/// An element inside of an item; its value as it lies.
+struct NestedElement {
+  encoding::Vr vr{};
+  bool big_endian = false;
+  ByteSpan value;
+};
+
+/// Goes through the items of a sequence (PS3.5 7.5) along `path`, whose first step is the sequence
+/// that `items` is the value of, and takes each element `leaf` that it comes to. Octets that are no
+/// items, that end too early or nest deeper than 32 end the walk: what stands before them counts.
+void visit_items(ByteSpan items, encoding::Encoding encoding, std::span<const Step> path,
+                 encoding::Tag leaf, const std::function<void(const NestedElement&)>& take);
+
+}  // namespace dr::rules
