@@ -30,6 +30,8 @@ TEST_F(JournalTraceTest, TellsTheSameAsTheDatabase) {
   append_object(4, {});
   auto early = object(5, {"archive"});  // received first, durable last
   early.received = from_micros(7);
+  early.patient_key = "M\xfcller";  // as a modality sent it, with patient_data = "full"
+  early.modality = std::string("\0CT", 3);
   append_record(std::move(early));
   const auto feed = this->feed(opener());
   settle();
@@ -41,6 +43,7 @@ TEST_F(JournalTraceTest, TellsTheSameAsTheDatabase) {
   }
   ASSERT_EQ(traced("1.2").size(), 6U);
   EXPECT_EQ(traced("1.2")[0].instance.sop_instance_uid, "1.2.3.5");
+  EXPECT_EQ(traced("1.2")[0].instance.patient_key, "M\xEF\xBF\xBDller");
   const auto object = traced("1.2.3.1").at(0);
   EXPECT_EQ(object.sha256, std::string(64, 'd'));
   EXPECT_EQ(object.deliveries.size(), 4U);
