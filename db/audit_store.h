@@ -24,7 +24,7 @@ class AuditStore {
  public:
   virtual ~AuditStore() = default;
   /// Writes all rows in one transaction, durable when it returns; a row that is there already
-  /// changes nothing. Text is cleaned first: NUL, invalid UTF-8, length (text.h). On an error
+  /// changes nothing. Text is cleaned first: NUL, invalid UTF-8, length (row_text.h). On an error
   /// nothing is written: kInvalid when the database refuses one of the rows for what it holds,
   /// anything else when it is busy, full, damaged or away.
   virtual Result<void> write(std::span<const Row> rows) = 0;

@@ -152,7 +152,7 @@ CREATE INDEX instance_by_study ON instance (study_instance_uid);
 CREATE INDEX instance_by_modality ON instance (modality, received);
 CREATE INDEX instance_by_state ON instance (state, received);
 CREATE INDEX association_by_number ON association (node, spool_id, process_start, number);
-CREATE INDEX delivery_by_instance ON delivery (node, spool_id, instance_sequence);
+CREATE INDEX delivery_by_instance ON delivery (node, spool_id, instance_sequence, sequence);
 CREATE INDEX delivery_by_outcome ON delivery (destination, outcome, started);
 CREATE INDEX instance_state_by_destination ON instance_state (destination, state, changed);
 CREATE INDEX security_event_by_time ON security_event (time);

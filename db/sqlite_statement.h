@@ -7,7 +7,6 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include "db/rows.h"
-#include "db/text.h"
 #include "dimse/base/result.h"
 
 namespace dr::db::sqlite {
@@ -23,18 +22,11 @@ class Use {
   Use(const Use&) = delete;
   Use& operator=(const Use&) = delete;
 
-  Use& text(const std::string& value, std::size_t limit) {
-    if (is_clean_text(value, limit)) {
-      statement_.bindNoCopy(++index_, value);  // the row outlives the step
-    } else {
-      statement_.bind(++index_, clean_text(value, limit));
-    }
+  /// `value` outlives the step.
+  Use& text(const std::string& value) {
+    statement_.bindNoCopy(++index_, value);
     return *this;
   }
-  Use& code(const std::string& value) { return text(value, TextLimit::kCode); }
-  Use& name(const std::string& value) { return text(value, TextLimit::kName); }
-  Use& line(const std::string& value) { return text(value, TextLimit::kLine); }
-  Use& uid(const std::string& value) { return text(value, TextLimit::kUid); }
   /// Above 2^63 the number is stored as its two's complement, and read back as it was.
   Use& number(std::uint64_t value) {
     statement_.bind(++index_, static_cast<std::int64_t>(value));
@@ -49,12 +41,10 @@ class Use {
     statement_.bind(++index_);
     return *this;
   }
-  Use& key(const Key& key) {
-    return name(key.node).text(key.spool_id, TextLimit::kSpoolId).number(key.sequence);
-  }
+  Use& key(const Key& key) { return this->key(key, key.sequence); }
   /// A row of a key that names something else than this row.
   Use& key(const Key& key, std::uint64_t sequence) {
-    return name(key.node).text(key.spool_id, TextLimit::kSpoolId).number(sequence);
+    return text(key.node).text(key.spool_id).number(sequence);
   }
   Use& number_or_null(std::optional<std::uint32_t> value) {
     if (value) return number(*value);

@@ -9,6 +9,7 @@
 
 #include "db/audit_store.h"
 #include "db/migrations.h"
+#include "db/row_text.h"
 #include "db/sqlite_sql.h"
 #include "db/sqlite_statement.h"
 #include "db/sqlite_trace.h"
@@ -26,7 +27,15 @@ class SqliteStore final : public AuditStore {
     try {
       // IMMEDIATE: waits for another writer here, once, rather than failing in the middle.
       SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-      for (const Row& row : rows) std::visit([this](const auto& r) { put(r); }, row);
+      for (const Row& row : rows) {
+        if (is_clean(row)) {
+          put(row);
+        } else {
+          Row cleaned = row;
+          clean(cleaned);
+          put(cleaned);
+        }
+      }
       transaction.commit();
       return {};
     } catch (const SQLite::Exception& e) {
@@ -47,52 +56,55 @@ class SqliteStore final : public AuditStore {
   }
 
  private:
+  void put(const Row& row) {
+    std::visit([this](const auto& r) { put(r); }, row);
+  }
   void put(const AssociationRow& r) {
     Use use(association_);
     use.key(r.key).number(r.process_start).number(r.number).number(r.incoming ? 1 : 0);
-    use.name(r.listener_or_destination).code(r.peer_address).number(r.peer_port);
-    use.name(r.calling_ae_title).name(r.called_ae_title).line(r.tls_subject);
-    use.line(r.implementation).time(r.started).time(r.ended).code(r.outcome).line(r.reason);
+    use.text(r.listener_or_destination).text(r.peer_address).number(r.peer_port);
+    use.text(r.calling_ae_title).text(r.called_ae_title).text(r.tls_subject);
+    use.text(r.implementation).time(r.started).time(r.ended).text(r.outcome).text(r.reason);
     use.number(r.objects).number(r.octets).run();
   }
   void put(const InstanceRow& r) {
     Use use(instance_);
-    use.key(r.key).uid(r.sop_instance_uid).uid(r.sop_class_uid).uid(r.transfer_syntax_uid);
-    use.uid(r.study_instance_uid).uid(r.series_instance_uid).code(r.modality);
-    use.line(r.patient_key).number(r.octets).number(r.process_start).number(r.association);
-    use.name(r.listener).code(r.peer_address).name(r.calling_ae_title).name(r.called_ae_title);
-    use.time(r.received).time(r.durable).number(r.status).code(r.state).code(r.rules_sha256);
+    use.key(r.key).text(r.sop_instance_uid).text(r.sop_class_uid).text(r.transfer_syntax_uid);
+    use.text(r.study_instance_uid).text(r.series_instance_uid).text(r.modality);
+    use.text(r.patient_key).number(r.octets).number(r.process_start).number(r.association);
+    use.text(r.listener).text(r.peer_address).text(r.calling_ae_title).text(r.called_ae_title);
+    use.time(r.received).time(r.durable).number(r.status).text(r.state).text(r.rules_sha256);
     use.number(r.extract ? 1 : 0).run();
   }
   void put(const DigestRow& r) {
-    Use(digest_).key(r.key, r.instance_sequence).code(r.sha256).run();
+    Use(digest_).key(r.key, r.instance_sequence).text(r.sha256).run();
   }
   void put(const DecisionRow& r) {
     Use use(decision_);
-    use.key(r.key).number(r.rule_ordinal).name(r.rule).line(r.file).number(r.line);
-    use.text(r.destinations, TextLimit::kText).text(r.transform, TextLimit::kText);
-    use.code(r.rules_sha256).run();
+    use.key(r.key).number(r.rule_ordinal).text(r.rule).text(r.file).number(r.line);
+    use.text(r.destinations).text(r.transform);
+    use.text(r.rules_sha256).run();
   }
   void put(const DeliveryRow& r) {
     Use use(delivery_);
-    use.key(r.key).number(r.instance_sequence).name(r.destination).number(r.attempt);
-    use.time(r.started).time(r.finished).code(r.outcome).number_or_null(r.status);
-    use.line(r.comment).number(r.octets).uid(r.transfer_syntax_uid).run();
+    use.key(r.key).number(r.instance_sequence).text(r.destination).number(r.attempt);
+    use.time(r.started).time(r.finished).text(r.outcome).number_or_null(r.status);
+    use.text(r.comment).number(r.octets).text(r.transfer_syntax_uid).run();
   }
   void put(const InstanceStateRow& r) {
     Use use(state_);
-    use.key(r.key).name(r.destination).code(r.state).line(r.reason).number(r.attempts);
+    use.key(r.key).text(r.destination).text(r.state).text(r.reason).number(r.attempts);
     use.time(r.next_attempt).time(r.changed).number(r.changed_sequence).run();
   }
   void put(const SecurityEventRow& r) {
     Use use(security_event_);
-    use.key(r.key).time(r.time).code(r.kind).name(r.listener).code(r.peer_address);
-    use.name(r.calling_ae_title).name(r.called_ae_title).text(r.detail, TextLimit::kText).run();
+    use.key(r.key).time(r.time).text(r.kind).text(r.listener).text(r.peer_address);
+    use.text(r.calling_ae_title).text(r.called_ae_title).text(r.detail).run();
   }
   void put(const OperatorActionRow& r) {
     Use use(operator_action_);
-    use.key(r.key).time(r.time).name(r.who).code(r.action).line(r.target);
-    use.text(r.detail, TextLimit::kText).run();
+    use.key(r.key).time(r.time).text(r.who).text(r.action).text(r.target);
+    use.text(r.detail).run();
   }
 
   SQLite::Database db_;

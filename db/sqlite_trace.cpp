@@ -42,7 +42,7 @@ Trace::Trace(SQLite::Database& db)
 std::vector<TracedObject> Trace::find(const std::string& uid, std::size_t limit) {
   std::vector<TracedObject> objects;
   Use query(instances_);
-  query.uid(uid).number(limit);
+  query.text(uid).number(limit);
   while (query.next()) {
     Columns columns(instances_);
     TracedObject& object = objects.emplace_back();

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "db/row_text.h"
 #include "router/audit/rows.h"
 
 namespace dr::audit {
@@ -133,7 +134,10 @@ class Tracer {
     }
     auto rows = rows_of(record, node_, journal_.spool_id());
     if (!rows) return;  // damage is the journal's to report
-    for (db::Row& row : *rows) std::visit(found_, row);
+    for (db::Row& row : *rows) {
+      db::clean(row);
+      std::visit(found_, row);
+    }
   }
 
   static void set_states(TracedObject& object, std::span<const journal::OpenDelivery> open) {
