@@ -388,6 +388,7 @@ TEST_F(DimseDestinationTest, HeldObjectsAreStillHeldAfterAStart) {
   start({dimse("peer", node_.port())});
   ASSERT_EQ(outcomes_of(0xc000, 2)[1].state, DeliveryState::kHeld);
   die();
+  node_.handler.on_finish([](const auto&) { return service::StoreResponse{}; });
   start({dimse("peer", node_.port())});
   append(an_object({"peer"}));
   observer_->wait_for_outcomes("peer", 1);
