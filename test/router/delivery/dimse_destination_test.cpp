@@ -387,6 +387,7 @@ TEST_F(DimseDestinationTest, AfterAKillEverythingThatWasNotDeliveredIsSent) {
 TEST_F(DimseDestinationTest, HeldObjectsAreStillHeldAfterAStart) {
   start({dimse("peer", node_.port())});
   ASSERT_EQ(outcomes_of(0xc000, 2)[1].state, DeliveryState::kHeld);
+  append(an_object({"nowhere"}));  // once it is durable, so is what was appended before
   die();
   node_.handler.on_finish([](const auto&) { return service::StoreResponse{}; });
   start({dimse("peer", node_.port())});
