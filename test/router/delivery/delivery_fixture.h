@@ -116,7 +116,11 @@ class RecordingObserver final : public Observer {
 /// test may go on from any instant of it.
 class DeliveryTest : public testing::Test, protected journal::Listener {
  protected:
-  ~DeliveryTest() override { stop(); }
+  // Before the destructors: the journal's thread tells this object what happens.
+  void TearDown() override {
+    stop();
+    journal_.reset();
+  }
 
   // journal::Listener
   void advanced(Sequence watermark) override {
