@@ -186,8 +186,9 @@ std::optional<SteadyTime> Destination::next_due() const {
   return health_.may_try(core_->now()) ? queue_.next_due() : health_.next_probe();
 }
 
-void Destination::arm_timer() {
-  const auto due = next_due();
+void Destination::arm_timer(std::optional<SteadyTime> also) {
+  auto due = next_due();
+  if (also && (!due || *also < *due)) due = also;
   if (!due || stopping_ || *due >= armed_) return;
   armed_ = *due;
   asio::post(timer_executor_, [weak = weak_from_this(), at = *due] {

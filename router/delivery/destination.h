@@ -57,8 +57,9 @@ class Destination : public std::enable_shared_from_this<Destination> {
   bool settle(Attempt attempt, const AttemptResult& result, std::uint32_t association, bool probe);
   /// The destination could not be reached at all: nothing about any object.
   void unreachable(std::string_view why, bool slow, bool probe);
-  /// work() is called when queue or health have something to do next. Under the lock.
-  void arm_timer();
+  /// work() is called when queue or health have something to do next, and at `also`. Under the
+  /// lock.
+  void arm_timer(std::optional<SteadyTime> also = {});
 
   const std::shared_ptr<Core> core_;
   const DestinationSettings settings_;

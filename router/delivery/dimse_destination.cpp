@@ -22,6 +22,8 @@ constexpr std::uint32_t kServedBeforeGivingWay = 32;
 /// How long a peer that refused one more association is not asked for more.
 constexpr std::chrono::seconds kCeilingHolds{60};
 
+constexpr std::chrono::milliseconds kPatience{500};
+
 }  // namespace
 
 DimseDestination::DimseDestination(std::shared_ptr<Core> core, DestinationSettings settings)
@@ -83,13 +85,30 @@ DimseDestination::Plan DimseDestination::schedule() {
     plan.start.push_back(open_lane());
     ++starting;
   }
-  if (woken + starting < queue_.ready() && most > 0 && useless) {
-    useless->retire = true;  // its end schedules again
-    useless->phase = Lane::Phase::kWoken;
-    plan.wake.push_back(useless);
+  std::optional<SteadyTime> later;
+  if (useless && most > 0) {
+    const bool nobody_will = woken + starting < queue_.ready();
+    if (!nobody_will) later = patience_ends();
+    if (nobody_will || (later && *later <= core_->now())) {
+      useless->retire = true;  // its end schedules again
+      useless->phase = Lane::Phase::kWoken;
+      plan.wake.push_back(useless);
+      later.reset();
+    }
   }
-  arm_timer();
+  arm_timer(later);
   return plan;
+}
+
+// There are peers that let a second association wait until the first one ends: when one that was
+// requested is not answered, one that rests is in its way.
+std::optional<SteadyTime> DimseDestination::patience_ends() const {
+  std::optional<SteadyTime> ends;
+  for (const LanePtr& lane : lanes_) {
+    if (lane->phase != Lane::Phase::kStarting) continue;
+    if (!ends || lane->requested + kPatience < *ends) ends = lane->requested + kPatience;
+  }
+  return ends;
 }
 
 DimseDestination::LanePtr DimseDestination::open_lane() {
@@ -101,6 +120,7 @@ DimseDestination::LanePtr DimseDestination::open_lane() {
   lane->calling_ae_title =
       settings_.calling_from_source ? wanted.front().calling_ae_title : settings_.calling_ae_title;
   lane->probe = !health_.up();
+  lane->requested = core_->now();
   lanes_.push_back(lane);
   return lane;
 }

@@ -41,6 +41,7 @@ class DimseDestination final : public Destination {
   // Under the lock.
   Plan schedule();
   LanePtr open_lane();
+  std::optional<SteadyTime> patience_ends() const;
   bool fits(const Lane& lane, const Delivery& delivery) const;
   bool gives_way(const Lane& lane) const;
   std::size_t limit() const;

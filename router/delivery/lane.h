@@ -23,6 +23,7 @@ struct DimseDestination::Lane {
   const asio::any_io_executor executor;
   AeTitle calling_ae_title;
   std::vector<service::ProposedContext> contexts;
+  SteadyTime requested{};
   bool probe = false;  // opened to see whether the destination lives again
 
   // Guarded by the destination's lock.

@@ -210,7 +210,8 @@ std::unique_ptr<FaultFileSystem> FaultFileSystem::crash(std::size_t operations, 
         break;
       case Kind::kSyncDir:
         std::erase_if(moves, [&](const Operation* each) {
-          if (folder_of(each->name) != operation.name) return false;
+          const bool moved = each->kind == Kind::kRename;  // the new name is what must not be lost
+          if (folder_of(moved ? each->to : each->name) != operation.name) return false;
           change_name(*each);
           return true;
         });

@@ -4,11 +4,11 @@
 
 #include "dimse/message/command_set.h"
 #include "dimse/ul/pdu.h"
+#include "test/support/dicom_objects.h"
 #include "test/support/scripted_peer.h"
 
 namespace dr::test {
 
-inline constexpr std::string_view kCtImageStorage = "1.2.840.10008.5.1.4.1.1.2";
 inline constexpr std::string_view kImplicitLittleEndian = "1.2.840.10008.1.2";
 inline constexpr std::string_view kExplicitLittleEndian = "1.2.840.10008.1.2.1";
 inline constexpr std::string_view kVerificationClass = "1.2.840.10008.1.1";

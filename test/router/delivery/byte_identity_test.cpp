@@ -1,7 +1,8 @@
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include "dimse/file/part10_reader.h"
+#include "dimse/service/sop_classes.h"
 #include "test/router/delivery/delivery_fixture.h"
 #include "test/support/storescp.h"
 
@@ -32,7 +33,7 @@ TEST_F(DeliveryTest, ObjectsArriveByteForByteAtAPeerAndInAFolder) {
     }
   }
   for (const char* destination : {"peer", "archive"}) {
-    for (const auto& outcome : observer_.wait_for_outcomes(destination, objects.size())) {
+    for (const auto& outcome : observer_->wait_for_outcomes(destination, objects.size())) {
       EXPECT_EQ(outcome.state, DeliveryState::kDelivered) << outcome.outcome;
     }
   }
@@ -43,6 +44,92 @@ TEST_F(DeliveryTest, ObjectsArriveByteForByteAtAPeerAndInAFolder) {
     EXPECT_EQ(data_set_of(path_in(archive.path(), object.record)), object.data);
     EXPECT_NE(std::find(at_peer.begin(), at_peer.end(), object.data), at_peer.end());
   }
+}
+
+TEST_F(DeliveryTest, ALargeObjectArrivesByteForByteAndHoldsOneBlock) {
+  test::MemoryNode peer;
+  TempDir archive;
+  auto settings = dimse("peer", peer.port());
+  settings.associations = 1;
+  test::ObjectSpec spec;
+  spec.pixel_octets = 9'000'000;
+  const Object object = an_object({"peer", "archive"}, spec);
+  peer.handler.hold = true;
+  start({settings, folder("archive", archive.path())});
+  append_large(object);
+  peer.handler.wait_for_held(1);
+  EXPECT_EQ(observer_->wait_for_outcomes("archive", 1)[0].state, DeliveryState::kDelivered);
+  EXPECT_EQ(blocks_.octets_in_use(), BlockPool::kBlockSize);
+  peer.handler.release();
+  EXPECT_EQ(observer_->wait_for_outcomes("peer", 1)[0].octets, object.data.size());
+  EXPECT_EQ(peer.handler.wait_for_objects(1)[0].data, object.data);
+  EXPECT_EQ(data_set_of(path_in(archive.path(), object.record)), object.data);
+}
+
+TEST_F(DeliveryTest, DeliversWhenTheMemoryBudgetIsUsedUp) {
+  test::MemoryNode peer;
+  const Object object = an_object({"peer"});
+  const Sequence sequence = append(object);
+  std::vector<std::byte*> taken;
+  while (std::byte* block = blocks_.try_take()) taken.push_back(block);
+  start({dimse("peer", peer.port())});
+  EXPECT_EQ(observer_->wait_for_outcomes("peer", 1)[0].instance, sequence);
+  EXPECT_EQ(peer.handler.wait_for_objects(1)[0].data, object.data);
+  for (std::byte* block : taken) blocks_.give_back(block);
+}
+
+/// Every object file of the shared data, as its data set with what its head says.
+std::vector<std::pair<file::Part10Header, Bytes>> shared_objects() {
+  std::vector<std::pair<file::Part10Header, Bytes>> found;
+  const auto root = test::shared_data("real objects through both kinds of destination");
+  if (!root) return found;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(*root / "objects")) {
+    if (!entry.is_regular_file()) continue;
+    auto reader = file::Part10Reader::open(entry.path().string());
+    // Of those that no conforming sender can send.
+    if (!reader || !service::is_storage(reader->header().sop_class_uid)) continue;
+    Bytes data(reader->data_set_length());
+    if (!reader->read(0, data)) continue;
+    found.emplace_back(reader->header(), std::move(data));
+  }
+  return found;
+}
+
+TEST_F(DeliveryTest, RealObjectsOfEveryTransferSyntaxArriveByteForByte) {
+  test::MemoryNode peer;
+  TempDir archive;
+  auto settings = dimse("peer", peer.port());
+  settings.associations = 1;
+  start({settings, folder("archive", archive.path())});
+  std::vector<Object> objects;
+  std::set<std::string> syntaxes;
+  for (auto& [header, data] : shared_objects()) {
+    // Some share their UIDs: each gets a series of its own.
+    Object object = an_object({"peer", "archive"});
+    object.data = std::move(data);
+    object.record.sop_class_uid = header.sop_class_uid;
+    object.record.sop_instance_uid = header.sop_instance_uid;
+    object.record.transfer_syntax_uid = header.transfer_syntax_uid;
+    syntaxes.insert(header.transfer_syntax_uid.str());
+    append(object);
+    objects.push_back(std::move(object));
+  }
+  for (const char* destination : {"peer", "archive"}) {
+    for (const auto& outcome : observer_->wait_for_outcomes(destination, objects.size())) {
+      EXPECT_EQ(outcome.state, DeliveryState::kDelivered) << outcome.outcome << outcome.reason;
+    }
+  }
+  std::multiset<std::string> sent;
+  std::multiset<std::string> received;
+  for (const Object& object : objects) {
+    EXPECT_EQ(data_set_of(path_in(archive.path(), object.record)), object.data);
+    sent.insert(std::string(as_text(object.data)));
+  }
+  for (const auto& object : peer.handler.wait_for_objects(objects.size())) {
+    received.insert(std::string(as_text(object.data)));
+  }
+  EXPECT_TRUE(sent == received);
+  RecordProperty("transfer_syntaxes", static_cast<int>(syntaxes.size()));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <functional>
 #include <future>
@@ -115,7 +116,11 @@ class RecordingObserver final : public Observer {
 /// test may go on from any instant of it.
 class DeliveryTest : public testing::Test, protected journal::Listener {
  protected:
-  ~DeliveryTest() override { stop(); }
+  // Before the destructors: the journal's thread tells this object what happens.
+  void TearDown() override {
+    stop();
+    journal_.reset();
+  }
 
   // journal::Listener
   void advanced(Sequence watermark) override {
@@ -158,7 +163,7 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
   }
 
   void start(std::vector<DestinationSettings> destinations) {
-    EngineContext context{journal(), clock_, blocks_, observer_, {}};
+    EngineContext context{journal(), clock_, blocks_, *observer_, {}};
     for (asio::io_context* each : io_.contexts()) {
       context.executors.push_back(each->get_executor());
     }
@@ -183,8 +188,7 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
     auto disk = disk_->crash(test::Survives::kEverything);
     stop();
     journal_.reset();
-    observer_.~RecordingObserver();
-    new (&observer_) RecordingObserver();
+    observer_ = std::make_unique<RecordingObserver>();
     disk_ = std::move(disk);
   }
 
@@ -241,7 +245,7 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
   bool manual_time_ = false;
   std::function<Result<std::unique_ptr<FileSystem>>(const std::string&)> open_folder_;
   BlockPool blocks_{64U << 20};
-  RecordingObserver observer_;
+  std::unique_ptr<RecordingObserver> observer_ = std::make_unique<RecordingObserver>();
   std::unique_ptr<test::FaultFileSystem> disk_ = std::make_unique<test::FaultFileSystem>();
   std::unique_ptr<journal::Journal> journal_;
   test::IoThreads io_{2};
