@@ -37,5 +37,7 @@ target_compile_definitions(dep_toml INTERFACE TOML_HEADER_ONLY=0 TOML_EXCEPTIONS
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 add_library(dep_re2 ALIAS PkgConfig::RE2)
 
+# With the macros that the library was compiled with: its classes have other members without them.
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 add_library(dep_httplib INTERFACE)
-target_link_libraries(dep_httplib INTERFACE cpp-httplib Threads::Threads)
+target_link_libraries(dep_httplib INTERFACE PkgConfig::HTTPLIB OpenSSL::SSL Threads::Threads)

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "router/admin/node_view.h"
+
+namespace dr::test {
+
+/// A node that knows what it is told. Not to be changed while it is asked.
+class FakeNode final : public admin::NodeView {
+ public:
+  admin::Readiness ready{true, {}};
+  std::vector<delivery::DestinationStatus> known;
+  std::vector<db::TracedObject> objects;
+  std::vector<delivery::QueueItem> items;
+  std::string metrics = "# nothing\n";
+  std::optional<Error> trace_fails;
+  std::atomic<int> asked = 0;
+
+  admin::Readiness readiness() override {
+    ++asked;
+    return ready;
+  }
+  nlohmann::json status() override {
+    if (metrics.empty()) throw std::logic_error("no status");
+    return {{"node", "router-1"}};
+  }
+  std::string metrics_text() override { return metrics; }
+  Result<std::vector<db::TracedObject>> trace(const std::string& uid, std::size_t limit) override {
+    if (trace_fails) return *trace_fails;
+    std::vector<db::TracedObject> found;
+    for (const auto& object : objects) {
+      const auto& row = object.instance;
+      if ((row.sop_instance_uid == uid || row.study_instance_uid == uid) && found.size() < limit) {
+        found.push_back(object);
+      }
+    }
+    return found;
+  }
+  std::vector<delivery::QueueItem> queue(
+      const delivery::QueueFilter& filter, std::size_t limit,
+      const std::optional<delivery::QueuePosition>& after) override {
+    std::vector<delivery::QueueItem> found;
+    bool behind = !after;
+    for (const auto& item : items) {
+      const bool wanted = (filter.destination.empty() || filter.destination == item.destination) &&
+                          (!filter.state || *filter.state == item.state);
+      if (behind && wanted && found.size() < limit) found.push_back(item);
+      if (after && after->destination == item.destination && after->sequence == item.sequence) {
+        behind = true;
+      }
+    }
+    return found;
+  }
+  bool has_destination(const std::string& name) override {
+    return std::ranges::find(known, name, &delivery::DestinationStatus::name) != known.end();
+  }
+  std::vector<delivery::DestinationStatus> destinations() override { return known; }
+};
+
+}  // namespace dr::test
