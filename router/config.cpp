@@ -347,7 +347,8 @@ class Loader {
     }
     for (const std::string_view later : {"postgresql", "mysql", "syslog"}) table.unsupported(later);
     table.finish();
-    if (config_.patient_data == PatientData::kKeyedHash && config_.audit_key.empty()) {
+    if (table.has("patient_data") && config_.patient_data == PatientData::kKeyedHash &&
+        config_.audit_key.empty()) {
       table.warning("patient_data", "without [keys] audit the audit keeps no patient key");
     }
   }

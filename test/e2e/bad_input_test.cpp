@@ -1,4 +1,6 @@
 // What no conforming modality sends gets its answer, and costs nothing that was received before.
+#include <fstream>
+
 #include <gtest/gtest.h>
 
 #include "dimse/service/storage_scu.h"

@@ -6,6 +6,9 @@
 #include <random>
 #include <thread>
 
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "dimse/service/storage_scu.h"

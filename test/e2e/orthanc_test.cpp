@@ -1,6 +1,8 @@
 // Before a real Orthanc: it answers and stores what it would if the sender had sent there directly.
 #include "test/support/orthanc.h"
 
+#include <fstream>
+
 #include <gtest/gtest.h>
 
 #include "test/e2e/objects.h"

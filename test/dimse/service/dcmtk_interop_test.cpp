@@ -10,10 +10,10 @@
 #include "test/support/memory_node.h"
 #include "test/support/messages.h"
 #include "test/support/process.h"
-#include "test/support/storescp.h"
-#include "test/support/temp_dir.h"
 #include "test/support/scripted_peer.h"
 #include "test/support/scu_client.h"
+#include "test/support/storescp.h"
+#include "test/support/temp_dir.h"
 
 namespace dr::service {
 namespace {
@@ -51,8 +51,7 @@ Bytes a_data_set(std::string_view instance, std::size_t pixels) {
   return data;
 }
 
-std::string write_file(const test::TempDir& folder, std::string_view instance,
-                       const Bytes& data) {
+std::string write_file(const test::TempDir& folder, std::string_view instance, const Bytes& data) {
   Bytes meta;
   put(meta, 0x0002, 0x0001, "OB", test::hex("0001"));
   put(meta, 0x0002, 0x0002, "UI", as_bytes(test::kCtImageStorage));
