@@ -192,6 +192,9 @@ class SlowFileSystem final : public FileSystem {
   Result<void> rename(const std::string& from, const std::string& to) override {
     return files_->rename(from, to);
   }
+  Result<void> rename_new(const std::string& from, const std::string& to) override {
+    return files_->rename_new(from, to);
+  }
   Result<void> unlink(const std::string& name) override { return files_->unlink(name); }
   Result<void> make_dir(const std::string& name) override { return files_->make_dir(name); }
   Result<void> sync_dir(const std::string& name) override { return files_->sync_dir(name); }

@@ -44,23 +44,24 @@ void read_ae_title(TableReader& table, std::string_view key, AeTitle& into) {
   }
 }
 
-/// A word of a list, with a suggestion for one that is not.
+/// A word of a list, with a suggestion for one that is not. Whether a known word was there.
 template <class T>
-void read_word(TableReader& table, std::string_view key,
+bool read_word(TableReader& table, std::string_view key,
                std::initializer_list<std::pair<std::string_view, T>> words, T& into) {
   std::string text;
   table.read(key, text);
-  if (text.empty()) return;
+  if (text.empty()) return false;
   std::vector<std::string_view> known;
   for (const auto& [word, value] : words) {
     if (word == text) {
       into = value;
-      return;
+      return true;
     }
     known.push_back(word);
   }
   table.error(
       key, "'" + std::string(key) + "' can not be '" + text + "'" + rules::suggestion(text, known));
+  return false;
 }
 
 /// A word that means something, of which this version has only `supported`.
@@ -334,11 +335,11 @@ class Loader {
     const toml::table* t = root_.table("audit");
     if (t == nullptr) return;
     TableReader table(*t, "[audit]", findings_);
-    read_word<PatientData>(table, "patient_data",
-                           {{"none", PatientData::kNone},
-                            {"keyed-hash", PatientData::kKeyedHash},
-                            {"full", PatientData::kFull}},
-                           config_.patient_data);
+    const bool chosen = read_word<PatientData>(table, "patient_data",
+                                               {{"none", PatientData::kNone},
+                                                {"keyed-hash", PatientData::kKeyedHash},
+                                                {"full", PatientData::kFull}},
+                                               config_.patient_data);
     if (const toml::table* s = table.table("sqlite")) {
       TableReader sqlite(*s, "[audit.sqlite]", findings_);
       std::string path;
@@ -347,8 +348,7 @@ class Loader {
     }
     for (const std::string_view later : {"postgresql", "mysql", "syslog"}) table.unsupported(later);
     table.finish();
-    if (table.has("patient_data") && config_.patient_data == PatientData::kKeyedHash &&
-        config_.audit_key.empty()) {
+    if (chosen && config_.patient_data == PatientData::kKeyedHash && config_.audit_key.empty()) {
       table.warning("patient_data", "without [keys] audit the audit keeps no patient key");
     }
   }

@@ -2,10 +2,9 @@
 
 #include <utility>
 
+#include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>
-#include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
-#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include "dimse/base/log.h"
@@ -30,17 +29,19 @@ StoreResponse refusal(std::uint16_t status, std::string comment) {
   return {status, std::move(comment)};
 }
 
+// Both of these are plain functions and take their work by reference: g++ 12 copies what a
+// coroutine passes by value in a co_await expression bit by bit, and then destroys it twice.
+
 /// Runs blocking work on a disk thread; comes back on the association's io_context.
-template <class Work>
-asio::awaitable<std::invoke_result_t<Work>> on_disk(asio::any_io_executor disk, Work work) {
-  const auto home = co_await asio::this_coro::executor;
-  using Value = std::invoke_result_t<Work>;
-  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Value)>(
-      [disk, home, work = std::move(work)](auto handler) mutable {
+template <class Work, class Value = std::invoke_result_t<Work&>>
+asio::awaitable<Value> on_disk(const asio::any_io_executor& disk, Work& work) {
+  return asio::async_initiate<decltype(asio::use_awaitable), void(Value)>(
+      [&disk, &work](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        asio::post(disk, [shared, home, work = std::move(work)]() mutable {
+        asio::post(disk, [shared, &work] {
           auto value = std::make_shared<Value>(work());
-          asio::post(home, [shared, value] { (*shared)(std::move(*value)); });
+          asio::post(asio::get_associated_executor(*shared),
+                     [shared, value] { (*shared)(std::move(*value)); });
         });
       },
       asio::use_awaitable);
@@ -48,15 +49,14 @@ asio::awaitable<std::invoke_result_t<Work>> on_disk(asio::any_io_executor disk, 
 
 /// Hands a record to the journal's writer and waits for the commit point.
 template <class Append>
-asio::awaitable<Result<Sequence>> committed(Append append) {
-  const auto home = co_await asio::this_coro::executor;
-  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<Sequence>)>(
-      [home, append = std::move(append)](auto handler) mutable {
+asio::awaitable<Result<Sequence>> committed(Append& append) {
+  return asio::async_initiate<decltype(asio::use_awaitable), void(Result<Sequence>)>(
+      [&append](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-        append([shared, home](Result<Sequence> outcome) {
-          asio::post(home, [shared, outcome = std::move(outcome)]() mutable {
-            (*shared)(std::move(outcome));
-          });
+        append([shared](Result<Sequence> outcome) {
+          asio::post(
+              asio::get_associated_executor(*shared),
+              [shared, outcome = std::move(outcome)]() mutable { (*shared)(std::move(outcome)); });
         });
       },
       asio::use_awaitable);
@@ -126,8 +126,19 @@ class ReceivedObject final : public service::ObjectSink {
     auto record = describe();
     if (!record) co_return refusal_;
     if (record->status != 0) co_return refuse_by_rule(*record);
-    auto sequence = large_ != nullptr ? co_await commit_large(*std::move(record))
-                                      : co_await commit_inline(*std::move(record));
+    if (large_ != nullptr) {
+      auto seal = [this] { return large_->seal(); };
+      const auto sealed = co_await on_disk(context_.disk, seal);
+      if (!sealed) co_return journal_refusal(sealed.error());
+    }
+    auto append = [this, &record](journal::Journal::Done done) {
+      if (large_ != nullptr) {
+        context_.journal.append_large(*std::move(record), std::move(large_), std::move(done));
+      } else {
+        context_.journal.append_object(*std::move(record), std::move(chain_), std::move(done));
+      }
+    };
+    const auto sequence = co_await committed(append);
     if (!sequence) co_return journal_refusal(sequence.error());
     log::event(log::Level::kDebug, "object.received",
                {{"association", request_.association->number},
@@ -152,14 +163,15 @@ class ReceivedObject final : public service::ObjectSink {
   asio::awaitable<void> write_large() {
     auto parts = chain_.spans();
     if (!loose_.empty()) parts.push_back(loose_);
-    auto result = co_await on_disk(context_.disk, [this, parts]() -> Result<void> {
+    auto write = [this, &parts]() -> Result<void> {
       if (large_ == nullptr) {
         auto created = context_.journal.create_large();
         if (!created) return created.error();
         large_ = *std::move(created);
       }
       return large_->write(parts);
-    });
+    };
+    const auto result = co_await on_disk(context_.disk, write);
     chain_.clear();
     loose_ = {};
     if (!result) {
@@ -232,22 +244,6 @@ class ReceivedObject final : public service::ObjectSink {
     const auto appended = context_.journal.append(journal::RecordType::kRefused, encode(record));
     if (!appended) return journal_refusal(appended.error());
     return response;
-  }
-
-  asio::awaitable<Result<Sequence>> commit_inline(ObjectRecord record) {
-    auto append = [this, record = std::move(record)](journal::Journal::Done done) mutable {
-      context_.journal.append_object(std::move(record), std::move(chain_), std::move(done));
-    };
-    co_return co_await committed(std::move(append));
-  }
-
-  asio::awaitable<Result<Sequence>> commit_large(ObjectRecord record) {
-    auto sealed = co_await on_disk(context_.disk, [this] { return large_->seal(); });
-    if (!sealed) co_return sealed.error();
-    auto append = [this, record = std::move(record)](journal::Journal::Done done) mutable {
-      context_.journal.append_large(std::move(record), std::move(large_), std::move(done));
-    };
-    co_return co_await committed(std::move(append));
   }
 
   const IntakeContext& context_;

@@ -176,8 +176,8 @@ INSTANTIATE_TEST_SUITE_P(
               "verify = \"commitment\"\n",
               "8:10: 'verify = \"commitment\"' is not supported by this version yet; it has only "
               "\"none\""},
-        Wrong{"[audit]\npatient_data = \"hash\"\n",
-              "4:16: 'patient_data' can not be 'hash', did you mean 'keyed-hash'?"},
+        Wrong{"[audit]\npatient_data = \"keyed-hsah\"\n",
+              "4:16: 'patient_data' can not be 'keyed-hsah', did you mean 'keyed-hash'?"},
         Wrong{"[audit.postgresql]\nurl = \"postgresql://x\"\n",
               "3:1: 'postgresql' is not supported by this version yet"},
         Wrong{"[admin]\nbind = \"0.0.0.0:8080\"\n",
@@ -186,7 +186,7 @@ INSTANTIATE_TEST_SUITE_P(
               "5:9: a token has at least 16 characters"},
         Wrong{"[keys]\naudit = \"${DR_TEST_NOT_SET}\"\n",
               "4:9: environment variable DR_TEST_NOT_SET is not set"},
-        Wrong{"max_pdu = [\n", "4:1: Error while parsing array: encountered end-of-file"}));
+        Wrong{"max_pdu = [\n", "3:13: Error while parsing array: encountered end-of-file"}));
 
 TEST_F(ConfigTest, AFileThatIsNotThereIsSaid) {
   const auto loaded = load_config(folder_ / "none.toml");
