@@ -124,8 +124,8 @@ class MetaReader {
   Part10Header found_;
 };
 
-/// What the meta information leaves out, from the head of the data set.
-Result<void> complete(const ReadAt& read_at, Part10Header& header) {
+/// The object's own SOP UIDs, from the head of the data set.
+Result<void> read_sop_uids(const ReadAt& read_at, Part10Header& header) {
   using encoding::HeaderScanner;
   static const encoding::ScanPlan kPlan(
       {encoding::tags::kSopClassUid, encoding::tags::kSopInstanceUid});
@@ -141,7 +141,8 @@ Result<void> complete(const ReadAt& read_at, Part10Header& header) {
   }
   const auto take = [&](Tag tag, Uid& into) {
     const auto* element = scanner.find(tag);
-    if (into.empty() && element) into = uid_or_empty(as_text(element->value));
+    const Uid own = element != nullptr ? uid_or_empty(as_text(element->value)) : Uid{};
+    if (!own.empty()) into = own;
   };
   take(encoding::tags::kSopClassUid, header.sop_class_uid);
   take(encoding::tags::kSopInstanceUid, header.sop_instance_uid);
@@ -153,9 +154,7 @@ Result<void> complete(const ReadAt& read_at, Part10Header& header) {
 Result<Part10Header> read_part10_header(const ReadAt& read_at) {
   auto header = MetaReader(read_at).read();
   if (!header) return header;
-  if (header->sop_class_uid.empty() || header->sop_instance_uid.empty()) {
-    if (auto completed = complete(read_at, *header); !completed) return completed.error();
-  }
+  if (const auto read = read_sop_uids(read_at, *header); !read) return read.error();
   if (header->sop_class_uid.empty() || header->sop_instance_uid.empty()) {
     return Error{Errc::kMalformed, std::string("no legal SOP ") +
                                        (header->sop_class_uid.empty() ? "Class" : "Instance") +

@@ -21,11 +21,11 @@ struct Part10Header {
 /// Octets of a file from `offset` on; fewer than asked only at its end.
 using ReadAt = std::function<Result<std::size_t>(std::uint64_t offset, MutableByteSpan into)>;
 
-/// Reads the file meta information, and nothing behind it unless it names no SOP class or instance:
-/// these then come from the head of the data set. Bends where toolkits do: the preamble, "DICM",
-/// the meta group's length, or its right value may be missing. What has no meta information, or
-/// none with a transfer syntax, is refused (kUnsupported, kMalformed): how its octets are to be
-/// read would be a guess. Meta information longer than 1 MiB is kTooLong.
+/// Reads the file meta information and the head of the data set, whose SOP UIDs are the object's
+/// own: those of the meta information count only where it has none. Bends where toolkits do: the
+/// preamble, "DICM", the meta group's length, or its right value may be missing. What has no meta
+/// information, or none with a transfer syntax, is refused (kUnsupported, kMalformed): how its
+/// octets are to be read would be a guess. Meta information longer than 1 MiB is kTooLong.
 Result<Part10Header> read_part10_header(const ReadAt& read_at);
 
 }  // namespace dr::file

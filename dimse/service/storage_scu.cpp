@@ -12,6 +12,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include "dimse/base/log.h"
+#include "dimse/encoding/transfer_syntax.h"
 #include "dimse/message/message_reader.h"
 #include "dimse/service/sop_classes.h"
 #include "dimse/ul/association.h"
@@ -106,8 +107,11 @@ asio::awaitable<void> read_responses(SessionPtr session) {
 // tells which fragment is the last, and its memory may be gone by then.
 class DataSetWriter {
  public:
-  DataSetWriter(Association& association, ul::PresentationContextId id, std::uint32_t fragment)
-      : association_(association), id_(id), fragment_(fragment) {}
+  /// `deflated`: a data set of odd length ends in one octet of zero (PS3.5 A.5), which inflating
+  /// never sees; peers reject an odd fragment. Any other data set goes as it is.
+  DataSetWriter(Association& association, ul::PresentationContextId id, std::uint32_t fragment,
+                bool deflated)
+      : association_(association), id_(id), fragment_(fragment), deflated_(deflated) {}
 
   /// Goes out in front of the next fragment, in the same write.
   void prefix(ByteSpan pdu) { parts_.push_back(asio::buffer(pdu.data(), pdu.size())); }
@@ -123,7 +127,10 @@ class DataSetWriter {
     kept_.assign(octets.end() - static_cast<std::ptrdiff_t>(keep), octets.end());
     co_return sent;
   }
-  asio::awaitable<Result<void>> finish() { co_return co_await send({}, true); }
+  asio::awaitable<Result<void>> finish() {
+    if (deflated_ && (octets_ + kept_.size()) % 2 != 0) kept_.push_back(std::byte{0});
+    co_return co_await send({}, true);
+  }
 
   std::uint64_t octets() const { return octets_; }
 
@@ -161,6 +168,7 @@ class DataSetWriter {
   Association& association_;
   const ul::PresentationContextId id_;
   const std::uint32_t fragment_;
+  const bool deflated_;
   std::vector<std::byte> kept_;
   std::vector<asio::const_buffer> parts_;
   std::array<std::array<std::byte, 12>, kPdusInOneWrite> headers_{};
@@ -246,7 +254,8 @@ asio::awaitable<StoreOutcome> AsioStorageScu::store(ProposedContext context, Uid
 
   session_->response.reset();
   session_->awaited = true;
-  DataSetWriter writer(*session_->association, *id, session_->fragment);
+  DataSetWriter writer(*session_->association, *id, session_->fragment,
+                       encoding::transfer_syntax(context.transfer_syntax).deflated);
   writer.prefix(command);
   const Result<void> sent = co_await send_data_set(writer, source, outcome);
   outcome.octets = writer.octets();

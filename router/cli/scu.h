@@ -20,6 +20,7 @@ T run_to_end(asio::io_context& context, asio::awaitable<T> work) {
   asio::co_spawn(context, std::move(work), [&](std::exception_ptr e, T value) {
     failure = e;
     result = std::move(value);
+    context.stop();  // a timer of an ended association may still be set
   });
   context.run();
   if (failure) std::rethrow_exception(failure);

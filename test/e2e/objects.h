@@ -25,6 +25,19 @@ inline Bytes data_set(const std::filesystem::path& path) {
   return octets;
 }
 
+/// The data set of a file as an SCU sends it: deflated ones have an even length (PS3.5 A.5).
+inline Bytes sent_data_set(const std::filesystem::path& path) {
+  Bytes octets = data_set(path);
+  const Uid syntax = file::Part10Reader::open(path.string())->header().transfer_syntax_uid;
+  if (syntax == "1.2.840.10008.1.2.1.99" && octets.size() % 2 != 0) octets.emplace_back();
+  return octets;
+}
+
+/// Whether DCMTK finds a SOP Instance UID in the data set: what has none is no object.
+inline bool names_its_instance(const std::filesystem::path& path) {
+  return !run({"dcmdump", "-q", "+P", "0008,0018", path.string()}).output.empty();
+}
+
 inline std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   if (!std::filesystem::exists(folder)) return files;

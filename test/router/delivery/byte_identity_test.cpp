@@ -123,7 +123,11 @@ TEST_F(DeliveryTest, RealObjectsOfEveryTransferSyntaxArriveByteForByte) {
   std::multiset<std::string> received;
   for (const Object& object : objects) {
     EXPECT_EQ(data_set_of(path_in(archive.path(), object.record)), object.data);
-    sent.insert(std::string(as_text(object.data)));
+    std::string on_the_wire(as_text(object.data));
+    // A deflated data set has an even length there (PS3.5 A.5).
+    const bool deflated = object.record.transfer_syntax_uid == "1.2.840.10008.1.2.1.99";
+    if (deflated && on_the_wire.size() % 2 != 0) on_the_wire.push_back('\0');
+    sent.insert(std::move(on_the_wire));
   }
   for (const auto& object : peer.handler.wait_for_objects(objects.size())) {
     received.insert(std::string(as_text(object.data)));
