@@ -13,6 +13,7 @@
 #include "db/sqlite_sql.h"
 #include "db/sqlite_statement.h"
 #include "db/sqlite_trace.h"
+#include "dimse/base/file_system.h"
 
 namespace dr::db {
 namespace sqlite {
@@ -119,32 +120,11 @@ class SqliteStore final : public AuditStore {
   Trace trace_{db_};
 };
 
-Result<void> sync_folder(const std::filesystem::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return errno_error("open " + folder.string(), errno);
-  const bool synced = ::fsync(fd) == 0;
-  const int err = errno;
-  ::close(fd);
-  if (!synced) return errno_error("sync " + folder.string(), err);
-  return {};
-}
-
-/// Makes `folder` and what is missing above it, each durable before the next.
-Result<void> make_folder(const std::filesystem::path& folder) {
-  std::error_code unknown;
-  if (folder.empty() || std::filesystem::exists(folder, unknown)) return {};
-  if (const auto above = make_folder(folder.parent_path()); !above) return above;
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    return errno_error("create " + folder.string(), errno);
-  }
-  return sync_folder(folder.has_parent_path() ? folder.parent_path() : ".");
-}
-
 /// Creates the file where it is missing, readable by its owner alone: it may hold what leads to
 /// patients. SQLite gives its -wal and -shm files the same mode. A file that exists is not opened:
 /// closing it again would drop the locks that another connection of this process holds on it.
 Result<void> make_file(const std::filesystem::path& path) {
-  if (const auto made = make_folder(path.parent_path()); !made) return made;
+  if (const auto made = make_folders(path.parent_path(), 0700); !made) return made;
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0 && errno == EEXIST) return {};
   if (fd < 0) return errno_error("create " + path.string(), errno);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,6 +55,11 @@ class FileSystem {
   /// process holds it.
   virtual Result<std::unique_ptr<File>> lock(const std::string& name) = 0;
 };
+
+/// Syncs a folder, and with it the names in it.
+Result<void> sync_folder(const std::filesystem::path& folder);
+/// Makes `folder` and what is missing above it, each synced into the folder above before the next.
+Result<void> make_folders(const std::filesystem::path& folder, unsigned permissions);
 
 /// The real one, under `root`, which it creates (0700) where it is missing.
 Result<std::unique_ptr<FileSystem>> open_posix_file_system(const std::string& root);

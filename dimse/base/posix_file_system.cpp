@@ -303,9 +303,6 @@ class PosixFileSystem final : public FileSystem {
 };
 
 Result<std::unique_ptr<FileSystem>> open_root(const std::string& root, Permissions permissions) {
-  if (::mkdir(root.c_str(), permissions.folder) != 0 && errno != EEXIST) {
-    return system_error("mkdir", root);
-  }
   Descriptor fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() < 0) return system_error("open", root);
   return std::unique_ptr<FileSystem>(std::make_unique<PosixFileSystem>(std::move(fd), permissions));
@@ -313,13 +310,30 @@ Result<std::unique_ptr<FileSystem>> open_root(const std::string& root, Permissio
 
 }  // namespace
 
+Result<void> sync_folder(const std::filesystem::path& folder) {
+  const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) return system_error("open", folder.string());
+  if (::fsync(fd.get()) != 0) return system_error("sync", folder.string());
+  return {};
+}
+
+Result<void> make_folders(const std::filesystem::path& folder, unsigned permissions) {
+  std::error_code unknown;  // mkdir says what it is
+  if (folder.empty() || std::filesystem::exists(folder, unknown)) return {};
+  if (const auto above = make_folders(folder.parent_path(), permissions); !above) return above;
+  if (::mkdir(folder.c_str(), permissions) != 0 && errno != EEXIST) {
+    return system_error("mkdir", folder.string());
+  }
+  return sync_folder(folder.has_parent_path() ? folder.parent_path() : ".");
+}
+
 Result<std::unique_ptr<FileSystem>> open_posix_file_system(const std::string& root) {
+  if (auto made = make_folders(root, kPrivate.folder); !made) return std::move(made).error();
   return open_root(root, kPrivate);
 }
 
 Result<std::unique_ptr<FileSystem>> open_shared_file_system(const std::string& root) {
-  std::error_code ec;  // what it means shows when the root itself is opened
-  std::filesystem::create_directories(std::filesystem::path(root).parent_path(), ec);
+  if (auto made = make_folders(root, kShared.folder); !made) return std::move(made).error();
   return open_root(root, kShared);
 }
 
