@@ -1,0 +1,185 @@
+// What an admin types, and what the process answers to signals and probes.
+#include <fstream>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+#include "test/e2e/objects.h"
+#include "test/support/port.h"
+#include "test/support/router.h"
+#include "test/support/storescp.h"
+
+namespace dr::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+void write_rules(const Router& router, const std::string& text) {
+  std::ofstream(router.config().parent_path() / "rules.d/10-test.toml") << text;
+}
+
+std::string metric(const Router& router, const std::string& name) {
+  httplib::Client client("127.0.0.1", router.admin_port());
+  const auto answer = client.Get("/metrics");
+  if (!answer) return "no answer";
+  const auto at = answer->body.find("\n" + name + " ");
+  if (at == std::string::npos) return "";
+  const auto value = at + name.size() + 2;
+  return answer->body.substr(value, answer->body.find('\n', value) - value);
+}
+
+/// Asked until it is so, for ten seconds at most.
+testing::AssertionResult soon(const std::function<bool()>& so) {
+  for (int i = 0; i < 200; ++i) {
+    if (so()) return testing::AssertionSuccess();
+    std::this_thread::sleep_for(50ms);
+  }
+  return testing::AssertionFailure() << "not within ten seconds";
+}
+
+class CommandLine : public testing::Test {
+ protected:
+  CommandLine()
+      : router_({.destinations = folder_destination("first", "../first") +
+                                 folder_destination("second", "../second") +
+                                 dimse_destination("peer", peer_.port()),
+                 .rules = route_all({"first"})}) {}
+
+  /// Sends a new object; its SOP Instance UID.
+  std::string send_one() {
+    TempDir folder;
+    const auto file = write_part10({}, folder / "one.dcm");
+    EXPECT_EQ(Modality(router_.port()).send({file}).at("sent"), 1);
+    return file::Part10Reader::open(file.string())->header().sop_instance_uid.str();
+  }
+  bool in(const std::string& folder, const std::string& uid) {
+    return stored(router_.folder() / folder).contains(uid);
+  }
+
+  Storescp peer_;
+  Router router_;
+};
+
+TEST_F(CommandLine, CheckNamesThePlaceOfEachMistake) {
+  EXPECT_EQ(router_.run({"check"}).status, 0);
+  write_rules(router_,
+              "[[rule]]\nname = \"a\"\n[rule.when]\nModalty = \"CT\"\n"
+              "[[rule]]\nname = \"b\"\nwhen = \"unmatched\"\nroute = [\"frist\"]\n");
+  const auto checked = router_.run({"check"});
+  EXPECT_EQ(checked.status, 1);
+  EXPECT_NE(checked.output.find("10-test.toml:4:1: "), std::string::npos) << checked.output;
+  EXPECT_NE(checked.output.find("did you mean 'Modality'?"), std::string::npos) << checked.output;
+  EXPECT_NE(checked.output.find("10-test.toml:8:"), std::string::npos) << checked.output;
+  EXPECT_NE(checked.output.find("did you mean 'first'?"), std::string::npos) << checked.output;
+}
+
+TEST_F(CommandLine, ServeRefusesWhatCheckRefuses) {
+  EXPECT_EQ(router_.stop(), 0);
+  write_rules(router_, "[[rule]]\nnmae = \"a\"\n");
+  const auto refused = router_.run({"serve"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.output.find("10-test.toml:2:1: "), std::string::npos) << refused.output;
+}
+
+TEST_F(CommandLine, EchoTellsWhetherADestinationAnswers) {
+  EXPECT_EQ(router_.run({"echo", "peer"}).status, 0);
+  peer_.stop();
+  EXPECT_EQ(router_.run({"echo", "peer"}).status, 3);
+  EXPECT_EQ(router_.run({"echo", "perr"}).status, 2);
+}
+
+TEST_F(CommandLine, HangUpReadsTheRulesAgain) {
+  const auto before = send_one();
+  write_rules(router_, route_all({"second"}));
+  const std::string first_reload =
+      metric(router_, "dicom_router_rules_last_reload_timestamp_seconds");
+  router_.process().send_signal(SIGHUP);
+  EXPECT_TRUE(soon([&] {
+    return metric(router_, "dicom_router_rules_last_reload_timestamp_seconds") != first_reload;
+  }));
+  const auto after = send_one();
+  router_.wait_until_idle();
+  EXPECT_TRUE(in("first", before) && !in("first", after));
+  EXPECT_TRUE(in("second", after) && !in("second", before));
+}
+
+TEST_F(CommandLine, ABrokenReloadKeepsTheRulesThatWork) {
+  write_rules(router_, "[[rule]]\nname = \"half\n");
+  router_.process().send_signal(SIGHUP);
+  EXPECT_TRUE(soon([&] { return metric(router_, "dicom_router_rules_reload_success") == "0"; }));
+  EXPECT_NE(router_.log().find("10-test.toml:2:"), std::string::npos) << router_.log();
+  const auto uid = send_one();
+  router_.wait_until_idle();
+  EXPECT_TRUE(in("first", uid));
+}
+
+TEST_F(CommandLine, TerminateDrainsAndWhatWaitsIsDeliveredAfterTheNextStart) {
+  write_rules(router_, route_all({"peer"}));
+  EXPECT_EQ(router_.stop(), 0);
+  router_.start();
+  peer_.stop();
+  const auto uid = send_one();
+  EXPECT_EQ(router_.stop(), 0);
+  EXPECT_NE(router_.log().find("node.stopped"), std::string::npos);
+  peer_.start();
+  router_.start();
+  router_.wait_until_idle();
+  EXPECT_TRUE(stored(peer_.folder()).contains(uid));
+}
+
+TEST_F(CommandLine, TraceTellsTheWholeLifeAndUnknownIsSaid) {
+  const auto uid = send_one();
+  router_.wait_until_idle();
+  EXPECT_TRUE(soon([&] {
+    return router_.run({"trace", uid}).output.find("first: delivered") != std::string::npos;
+  }));
+  const auto traced = router_.ask({"trace", uid}).at("objects").at(0);
+  EXPECT_EQ(traced.at("sop_instance_uid"), uid);
+  EXPECT_EQ(traced.at("decisions").at(0).at("rule"), "everything");
+  EXPECT_EQ(traced.at("deliveries").at(0).at("outcome"), "delivered");
+  EXPECT_EQ(router_.run({"trace", "1.2.3.4.5"}).status, 1);
+  EXPECT_EQ(router_.run({"trace", "no-uid"}).status, 2);
+}
+
+TEST_F(CommandLine, AskingANodeThatDoesNotRunIsSaid) {
+  router_.stop();
+  const auto asked = router_.run({"queue", "list"});
+  EXPECT_EQ(asked.status, 3);
+  EXPECT_NE(asked.output.find("no node runs on"), std::string::npos);
+}
+
+TEST_F(CommandLine, VerifyFindsOneChangedOctet) {
+  peer_.stop();
+  write_rules(router_, route_all({"peer"}));  // so that the object stays in the journal
+  router_.stop();
+  router_.start();
+  send_one();
+  router_.stop();
+  const auto sound = router_.run({"journal", "verify"});
+  EXPECT_EQ(sound.status, 0) << sound.output;
+
+  // The object's pixels stand somewhere in the middle of the one segment that is not empty.
+  std::filesystem::path segment;
+  std::streamoff place = 0;
+  for (const auto& file : files_below(router_.folder() / "spool/journal")) {
+    const Bytes octets = read_octets(file);
+    const auto at = as_text(octets).find(std::string("everything"));
+    if (at == std::string_view::npos) continue;
+    segment = file;
+    place = static_cast<std::streamoff>(at);
+  }
+  ASSERT_FALSE(segment.empty());
+  std::fstream(segment, std::ios::in | std::ios::out | std::ios::binary).seekp(place).put('E');
+  const auto damaged = router_.run({"journal", "verify"});
+  EXPECT_EQ(damaged.status, 1) << damaged.output;
+}
+
+TEST_F(CommandLine, WrongUsageIsTwo) {
+  EXPECT_EQ(run({router_program().string(), "serv"}).status, 2);
+  EXPECT_EQ(run({router_program().string(), "trace"}).status, 2);
+  EXPECT_EQ(run({router_program().string(), "--help"}).status, 0);
+}
+
+}  // namespace
+}  // namespace dr::test
