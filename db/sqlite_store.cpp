@@ -124,7 +124,7 @@ class SqliteStore final : public AuditStore {
 /// patients. SQLite gives its -wal and -shm files the same mode. A file that exists is not opened:
 /// closing it again would drop the locks that another connection of this process holds on it.
 Result<void> make_file(const std::filesystem::path& path) {
-  if (const auto made = make_folders(path.parent_path(), 0700); !made) return made;
+  if (auto made = make_folders(path.parent_path(), 0700); !made) return made;
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0 && errno == EEXIST) return {};
   if (fd < 0) return errno_error("create " + path.string(), errno);

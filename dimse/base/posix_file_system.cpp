@@ -320,7 +320,7 @@ Result<void> sync_folder(const std::filesystem::path& folder) {
 Result<void> make_folders(const std::filesystem::path& folder, unsigned permissions) {
   std::error_code unknown;  // mkdir says what it is
   if (folder.empty() || std::filesystem::exists(folder, unknown)) return {};
-  if (const auto above = make_folders(folder.parent_path(), permissions); !above) return above;
+  if (auto above = make_folders(folder.parent_path(), permissions); !above) return above;
   if (::mkdir(folder.c_str(), permissions) != 0 && errno != EEXIST) {
     return system_error("mkdir", folder.string());
   }

@@ -148,7 +148,7 @@ bool CharacterSet::Impl::decode_iso2022(std::string_view text, bool person_name,
   const CodedSet* run_set = nullptr;
   std::string run;
   const auto end_run = [&] {
-    const bool good = run.empty() || convert(run_set->encoding, run, out);
+    const bool good = run_set == nullptr || run.empty() || convert(run_set->encoding, run, out);
     run.clear();
     return good;
   };

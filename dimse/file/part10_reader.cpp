@@ -65,7 +65,7 @@ Result<std::size_t> Part10Reader::read(std::uint64_t offset, MutableByteSpan int
   const std::uint64_t rest = length_ - std::min(length_, offset);
   const auto wanted =
       into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), rest)));
-  const auto n = read_fully(fd_, header_.data_set_offset + offset, wanted);
+  auto n = read_fully(fd_, header_.data_set_offset + offset, wanted);
   if (n && *n < wanted.size()) {
     return Error{Errc::kCorrupt, "the file has shrunk: length=" + std::to_string(offset + *n) +
                                      " was=" + std::to_string(length_)};

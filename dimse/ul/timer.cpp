@@ -10,8 +10,8 @@ namespace {
 
 class AsioTimer final : public Timer {
  public:
-  explicit AsioTimer(asio::any_io_executor executor)
-      : state_(std::make_shared<State>(std::move(executor))) {}
+  explicit AsioTimer(const asio::any_io_executor& executor)
+      : state_(std::make_shared<State>(executor)) {}
   ~AsioTimer() override { disarm(); }
 
   void arm(SteadyTime at, std::function<void()> expired) override {
@@ -31,7 +31,7 @@ class AsioTimer final : public Timer {
 
  private:
   struct State {
-    explicit State(asio::any_io_executor executor) : timer(std::move(executor)) {}
+    explicit State(const asio::any_io_executor& executor) : timer(executor) {}
     asio::steady_timer timer;
     std::function<void()> expired;
     std::uint64_t generation = 0;
@@ -43,7 +43,7 @@ class SystemTimers final : public Timers {
  public:
   SteadyTime now() const override { return std::chrono::steady_clock::now(); }
   std::unique_ptr<Timer> make(asio::any_io_executor executor) override {
-    return std::make_unique<AsioTimer>(std::move(executor));
+    return std::make_unique<AsioTimer>(executor);
   }
 };
 

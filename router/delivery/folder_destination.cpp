@@ -96,12 +96,12 @@ void FolderDestination::deliver(const std::vector<Delivery>& batch) {
     Attempt attempt = begin(delivery);
     AttemptResult result = store(attempt);
     broken = !result.fault.empty();
-    stored.push_back({std::move(attempt), std::move(result)});
+    stored.push_back({attempt, std::move(result)});
   }
   const Result<void> durable = store_ ? store_->sync_names() : Result<void>();
   for (Stored& each : stored) {
     if (!durable && each.result.ending == Ending::kDelivered) each.result = failed(durable.error());
-    (void)settle(std::move(each.attempt), each.result, 1, true);
+    (void)settle(each.attempt, each.result, 1, true);
   }
 }
 

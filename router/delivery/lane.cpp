@@ -45,7 +45,7 @@ asio::awaitable<void> DimseDestination::serve(LanePtr lane) {
     const AttemptResult result = co_await send(lane, attempt);
     if (result.ending == AttemptResult::Ending::kDelivered) ++lane->record.objects;
     lane->record.octets += result.octets;
-    const bool faulty = settle(std::move(attempt), result, lane->number, lane->probe);
+    const bool faulty = settle(attempt, result, lane->number, lane->probe);
     note_served(*lane, faulty);
     work();  // perhaps others may now do more
   }

@@ -66,7 +66,7 @@ std::string write_file(const test::TempDir& folder, std::string_view instance, c
   put(file, 0x0002, 0x0000, "UL", length);
   writer.put(meta);
   writer.put(data);
-  const std::string path = (folder / (std::string(instance) + ".dcm")).string();
+  std::string path = (folder / (std::string(instance) + ".dcm")).string();
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(file.data()), static_cast<std::streamsize>(file.size()));
   return path;
