@@ -2,13 +2,15 @@
 # Ingest of this router beside what the machine allows, DCMTK and Orthanc: a Markdown table of medians
 # on standard output (progress on standard error).
 #
-#   benchmarks/side_by_side.sh            about 6 minutes
+#   benchmarks/side_by_side.sh            about 10 minutes
 #   ROUNDS=1 SECONDS_EACH=1 benchmarks/side_by_side.sh
 #   RECEIVERS="limit storescp" SIZES=524288 ASSOCIATIONS="1 4" benchmarks/side_by_side.sh
 #
 # Receivers are started afresh for each run and take turns (A B C D A B C D ...), so that a noisy
-# machine is noisy to all. CPU seconds are the receiver's own, user and system, from /proc. Files are
-# deleted only at the end: ext4 creates files slowly for minutes after many were deleted.
+# machine is noisy to all. Each takes a load like the one to be measured first and then comes to rest:
+# what is measured is a receiver that has worked before. CPU seconds are the receiver's own, user and
+# system, from /proc. Files are deleted only at the end: ext4 creates files slowly for minutes after
+# many were deleted.
 #
 #   router    dicom-router: durable before it answers; the rules are evaluated, nothing is delivered
 #   limit     append to one zero-filled log, synced in groups: the least that a durable receiver does
@@ -40,7 +42,7 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-need=$((${#sizes[@]} * ${#associations[@]} * rounds * 2))  # GB, at most 1 for each storing receiver
+need=$((${#sizes[@]} * ${#associations[@]} * rounds * 3))  # GB, at most 1 for each storing receiver
 free=$(df --output=avail -BG "$work" | tail -1 | tr -dc 0-9)
 if [ "$free" -lt "$need" ]; then
   echo "note: $free GB free below $work, up to $need GB wanted; TMPDIR chooses another disk" >&2
@@ -117,11 +119,27 @@ JSON
 # CPU seconds of the receiver and the children that it has waited for.
 cpu() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13 + $14 + $15) / hz }' "/proc/$pid/stat"; }
 
+# At rest: it used no CPU for a while, or there is no end to it.
+settle() {
+  local last now tries=0
+  now=$(cpu)
+  while last=$now; [ $((tries += 1)) -le 20 ]; do
+    read -rt 1 <> <(:) || true
+    now=$(cpu)
+    [ "$now" != "$last" ] || break
+  done
+  sync -f "$work"
+}
+load() {
+  "$bin/benchmarks/load_sender" "$port" --associations "$n" --objects "$most" --seconds "$seconds" \
+    --pixels "$pixels" --called ROUTER
+}
+
 field() { sed -n "s/.*\b$1=\([0-9.]*\).*/\1/p" <<<"$result"; }
 
 run=0
 for pixels in "${sizes[@]}"; do
-  most=$((pixels > 100000 ? 1500 : 30000))
+  most=$((pixels > 100000 ? 1000 : 30000))
   for n in "${associations[@]}"; do
     for ((round = 1; round <= rounds; ++round)); do
       for receiver in "${receivers[@]}"; do
@@ -130,10 +148,10 @@ for pixels in "${sizes[@]}"; do
         port=$(free_port)
         "start_$receiver" "$port" "$folder"
         wait_for "$port"
-        sync -f "$work"
+        load >"$work/warm-up" || true  # a failure shows in the run that counts
+        settle
         before=$(cpu)
-        if ! result=$("$bin/benchmarks/load_sender" "$port" --associations "$n" --objects "$most" \
-          --seconds "$seconds" --pixels "$pixels" --called ROUTER); then
+        if ! result=$(load); then
           echo "$receiver, $n associations, $pixels octets: $result" >&2
         fi
         after=$(cpu)

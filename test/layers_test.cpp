@@ -30,6 +30,14 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "dimse/service",
       "router/journal", "router/rules", "router/delivery", "db", "asio", "httplib", "nlohmann",
       "prometheus", "openssl"}},
+    {"router/cli",
+     {"dimse/base", "dimse/file", "dimse/service", "router", "router/journal", "router/rules",
+      "router/delivery", "router/admin", "asio", "nlohmann", "CLI"}},
+    {"router",
+     {"dimse/base", "dimse/encoding", "dimse/message", "dimse/ul", "dimse/service",
+      "router/journal", "router/rules", "router/delivery", "router/audit", "router/admin", "db",
+      "asio", "nlohmann", "spdlog", "toml++", "openssl"}},
+    {"router/main", {"router/cli"}},
 };
 
 bool is_standard(const std::string& header) {

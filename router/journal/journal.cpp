@@ -18,7 +18,7 @@ class SpoolJournal final : public Journal {
   SpoolJournal(FileSystem& files, const Clock& clock, const Options& options, Listener* listener)
       : files_(files),
         options_(options),
-        pool_(files, options_.segment_octets, options_.ahead_octets),
+        pool_(files, {options_.segment_octets, options_.ahead_octets, options_.ahead_most}),
         cursors_(files, [this] { writer_.wake(); }),
         writer_(files, clock, options_, listener, state_, pool_, cursors_) {}
 

@@ -14,19 +14,25 @@ constexpr std::chrono::milliseconds kBreath{250};  // the writer was busy within
 constexpr std::chrono::seconds kRetry{1};          // after a full disk
 constexpr std::size_t kChunk = 1 << 20;
 constexpr std::uint64_t kPlenty = 16;  // segments
+constexpr std::uint64_t kShareOfDisk = 16;
 
 }  // namespace
 
-SegmentPool::SegmentPool(FileSystem& files, std::uint64_t segment_octets,
-                         std::uint64_t ahead_octets)
+SegmentPool::SegmentPool(FileSystem& files, Size octets)
     : files_(files),
-      segment_octets_(segment_octets),
+      segment_octets_(octets.segment),
+      most_(static_cast<std::size_t>(octets.ahead_most / octets.segment)),
       target_(static_cast<std::size_t>(
-          std::max<std::uint64_t>(1, (ahead_octets + segment_octets - 1) / segment_octets))) {}
+          std::max<std::uint64_t>(1, (octets.ahead + octets.segment - 1) / octets.segment))) {}
 
 SegmentPool::~SegmentPool() { stop(); }
 
 Result<void> SegmentPool::start(std::vector<FreeFile> found) {
+  auto disk = files_.free_octets();
+  if (!disk) return std::move(disk).error();
+  const auto affordable = static_cast<std::size_t>(*disk / segment_octets_ / kShareOfDisk);
+  most_ = std::max(target_, std::min(most_, affordable + found.size()));
+  target_ = std::clamp(found.size(), target_, most_);  // what bursts before this start taught
   for (FreeFile& each : found) {
     if (each.capacity == segment_octets_ && free_.size() < target_) {
       free_.push_back(std::move(each));
@@ -60,6 +66,10 @@ Result<FreeFile> SegmentPool::take(bool may_use_reserve) {
       free_.pop_front();
       wake_.notify_all();
       return file;
+    }
+    if (!may_use_reserve) {  // an object's: that is what comes in bursts
+      target_ = std::min(target_ + 1, most_);
+      wake_.notify_all();
     }
   }
   auto made = create(false);

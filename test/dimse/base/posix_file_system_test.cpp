@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -125,6 +126,22 @@ TEST_F(PosixFileSystem, LocksOnceUntilReleased) {
 }
 
 TEST_F(PosixFileSystem, KnowsItsFreeSpace) { EXPECT_GT(*files_->free_octets(), 0U); }
+
+TEST_F(PosixFileSystem, MakesFoldersWithAllAboveThem) {
+  ASSERT_TRUE(make_folders(root_ / "a/b/c", 0750).ok());
+  for (const char* made : {"a", "a/b", "a/b/c"}) {
+    struct stat status {};
+    ASSERT_EQ(::stat((root_ / made).c_str(), &status), 0) << made;
+    EXPECT_EQ(status.st_mode & 0777, 0750U) << made;
+  }
+  EXPECT_TRUE(make_folders(root_ / "a/b/c", 0700).ok());  // there already
+  EXPECT_TRUE(make_folders(root_ / "a/d/", 0700).ok());
+  EXPECT_TRUE(std::filesystem::is_directory(root_ / "a/d"));
+  std::ofstream(root_ / "file") << "x";
+  const auto refused = make_folders(root_ / "file/e", 0700);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().detail.find("file/e"), std::string::npos);
+}
 
 }  // namespace
 }  // namespace dr

@@ -125,6 +125,19 @@ TEST(Part10Header, TakesMissingUidsFromTheDataSet) {
   EXPECT_EQ(parse(meta).error().code, Errc::kMalformed);
 }
 
+TEST(Part10Header, TheDataSetsOwnUidsLead) {
+  const std::string data_set(
+      "\x08\0\x16\0UI\x06\0"
+      "1.2.9\0"
+      "\x08\0\x18\0UI\x06\0"
+      "1.2.10",
+      28);
+  const auto header = parse(head() + data_set);
+  ASSERT_TRUE(header) << header.error().to_string();
+  EXPECT_EQ(header->sop_class_uid, "1.2.9");
+  EXPECT_EQ(header->sop_instance_uid, "1.2.10");
+}
+
 TEST(Part10Header, RefusesUidsThatArePaths) {
   Part10Meta meta{kCt, kInstance, kExplicit, uid_literal("1.2"), "", {}};
   Bytes octets = part10_head(meta);

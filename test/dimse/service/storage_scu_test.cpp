@@ -89,6 +89,28 @@ TEST_F(StorageScuTest, DeliversEveryOctetWhateverThePiecesAndThePeersMaximum) {
   }
 }
 
+TEST_F(StorageScuTest, OnlyADeflatedDataSetIsPaddedToEvenLength) {
+  MemoryNode node;
+  const ProposedContext deflated{kCt.abstract_syntax, uid_literal("1.2.840.10008.1.2.1.99")};
+  auto scu = associate(peer_at(node.port()), {kCt, deflated});
+  ASSERT_TRUE(scu);
+  std::size_t objects = 0;
+  for (const std::size_t size : {1U, 2U, 511U, 16383U, 16384U, 100'001U}) {
+    Bytes data = test::some_data(size);
+    PiecewiseSource as_is({data});
+    const StoreOutcome plain = store(**scu, as_is);
+    EXPECT_EQ(plain.octets, size);
+    EXPECT_TRUE(node.handler.wait_for_objects(++objects).back().data == data) << size;
+    PiecewiseSource source({data});
+    const StoreOutcome padded =
+        wait_for(context(), (*scu)->store(deflated, uid_literal("1.2.3.4"), source));
+    EXPECT_FALSE(padded.error) << padded.error->to_string();
+    if (size % 2 != 0) data.push_back(std::byte{0});
+    EXPECT_TRUE(node.handler.wait_for_objects(++objects).back().data == data) << size;
+  }
+  destroy(std::move(*scu));
+}
+
 TEST_F(StorageScuTest, EchoesAndReleases) {
   MemoryNode node;
   auto scu = associate(peer_at(node.port()));

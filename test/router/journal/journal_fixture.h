@@ -22,6 +22,7 @@ inline Options small_options() {
   Options options;
   options.segment_octets = 64 << 10;
   options.ahead_octets = 0;
+  options.ahead_most = 0;
   options.idle_sync = std::chrono::hours(1);
   return options;
 }

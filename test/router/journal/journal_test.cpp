@@ -244,6 +244,25 @@ TEST_F(JournalTest, FinishedSegmentsAreRecycledAndNeverReplayed) {
   EXPECT_TRUE(journal->recovery().findings.empty());
 }
 
+TEST_F(JournalTest, BurstIsPreparedForFromThenOn) {
+  FaultFileSystem files;
+  Options options = small_options();
+  options.ahead_octets = 128 << 10;
+  options.ahead_most = 512 << 10;
+  auto journal = open(files, options);
+  // Nothing of this is finished: no segment comes back, and the pool alone can prepare others.
+  for (unsigned i = 0; i < 100; ++i) ASSERT_TRUE(append(*journal, pattern(5'000, i)).ok());
+  ASSERT_GE(journal->stats().segments, 8U);
+  const auto ready = [&] { return journal->stats().segments_free; };
+  for (int tries = 0; tries < 1'000 && ready() < 8; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(ready(), 8U);  // what was needed, and no more than may be kept
+  journal.reset();
+  journal = open(files, options);
+  EXPECT_GE(ready(), 7U);
+}
+
 TEST_F(JournalTest, SlowCursorKeepsItsSegments) {
   FaultFileSystem files;
   auto journal = open(files);
