@@ -32,6 +32,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kDrainAssociations{20'000};
 constexpr milliseconds kDrainDeliveries{10'000};
 constexpr milliseconds kDrainAudit{5'000};
+constexpr milliseconds kTraceWaits{1'000};
 constexpr unsigned kDiskThreads = 4;
 
 /// One io_context for each core, each run by one thread.
@@ -182,14 +183,13 @@ class Node::Impl final : public admin::NodeView {
 
   Result<std::vector<db::TracedObject>> trace(const std::string& uid, std::size_t limit) override {
     if (!config_.sqlite) return audit::trace_journal(*journal_, config_.node, uid, limit);
-    // A connection of its own: readers of a write-ahead log never wait for the writer.
-    const std::lock_guard lock(trace_mutex_);
-    if (!trace_store_) {
-      auto opened = db::open_sqlite(config_.sqlite->string());
-      if (!opened) return audit::trace_journal(*journal_, config_.node, uid, limit);
-      trace_store_ = *std::move(opened);
-    }
-    return trace_store_->trace(uid, limit);
+    // Who asks for what was just received gets it: the audit is written a moment later.
+    const bool complete = feeds_.front()->wait_written(journal_->watermark(), kTraceWaits);
+    auto stored = trace_audit(uid, limit);
+    if (complete && stored) return stored;
+    auto kept = audit::trace_journal(*journal_, config_.node, uid, limit);
+    if (!kept || !stored) return kept;
+    return audit::merge(*std::move(kept), *std::move(stored), limit);
   }
 
   std::vector<delivery::QueueItem> queue(
@@ -205,6 +205,17 @@ class Node::Impl final : public admin::NodeView {
   }
 
  private:
+  Result<std::vector<db::TracedObject>> trace_audit(const std::string& uid, std::size_t limit) {
+    // A connection of its own: readers of a write-ahead log never wait for the writer.
+    const std::lock_guard lock(trace_mutex_);
+    if (!trace_store_) {
+      auto opened = db::open_sqlite(config_.sqlite->string());
+      if (!opened) return std::move(opened).error();
+      trace_store_ = *std::move(opened);
+    }
+    return trace_store_->trace(uid, limit);
+  }
+
   Result<void> open_journal() {
     auto files = open_posix_file_system(config_.spool.string());
     if (!files) return files.error();

@@ -1,7 +1,9 @@
 #include "router/audit/feed.h"
 
 #include <atomic>
+#include <condition_variable>
 #include <iterator>
+#include <mutex>
 #include <span>
 #include <thread>
 #include <utility>
@@ -58,6 +60,10 @@ class Feed::Impl {
     const std::uint64_t durable = value(journal_.watermark());
     return durable > done ? durable - done : 0;
   }
+  bool wait_written(Sequence sequence, std::chrono::milliseconds at_most) const {
+    std::unique_lock lock(written_mutex_);
+    return written_.wait_for(lock, at_most, [&] { return cursor_.position() >= sequence; });
+  }
 
  private:
   void run() {
@@ -99,7 +105,11 @@ class Feed::Impl {
     if (!batch) return batch.error();
     std::size_t refused = 0;
     if (auto written = write(batch->rows, refused); !written) return written;
-    cursor_.advance(batch->end);
+    {
+      const std::scoped_lock lock(written_mutex_);
+      cursor_.advance(batch->end);
+    }
+    written_.notify_all();
     const std::size_t rows = batch->rows.size() - refused;
     refused += batch->refused;
     if (rows > 0 && events_.written) events_.written(sink_, rows);
@@ -161,6 +171,8 @@ class Feed::Impl {
   const FeedEvents events_;
   journal::Cursor& cursor_;
   Wake wake_;
+  mutable std::mutex written_mutex_;
+  mutable std::condition_variable written_;  // the cursor has moved
   std::atomic<SteadyTime> deadline_{};
   std::unique_ptr<db::AuditStore> store_;  // of the thread
   Pause pause_;                            // likewise
@@ -175,6 +187,9 @@ Feed::~Feed() = default;
 void Feed::advanced(Sequence watermark) { impl_->advanced(watermark); }
 void Feed::stop(std::chrono::milliseconds at_most) { impl_->stop(at_most); }
 const std::string& Feed::sink() const { return impl_->sink(); }
+bool Feed::wait_written(Sequence sequence, std::chrono::milliseconds at_most) const {
+  return impl_->wait_written(sequence, at_most);
+}
 std::uint64_t Feed::lag() const { return impl_->lag(); }
 
 }  // namespace dr::audit

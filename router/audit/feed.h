@@ -34,6 +34,9 @@ class Feed {
   /// Writes what is durable so far, at most so long, and ends its thread.
   void stop(std::chrono::milliseconds at_most);
   const std::string& sink() const;
+  /// Waits until the database has everything up to `sequence`, at most so long. Whether it has. Any
+  /// thread.
+  bool wait_written(journal::Sequence sequence, std::chrono::milliseconds at_most) const;
   /// Records behind the watermark.
   std::uint64_t lag() const;
 

@@ -175,4 +175,41 @@ Result<std::vector<TracedObject>> trace_journal(journal::Journal& journal, const
   return found.take();
 }
 
+std::vector<TracedObject> merge(std::vector<TracedObject> journals,
+                                std::vector<TracedObject> databases, std::size_t limit) {
+  const auto place = [](const TracedObject& object) {
+    return std::pair{object.instance.received, object.instance.key.sequence};
+  };
+  std::map<std::pair<UtcMicros, std::uint64_t>, TracedObject> merged;
+  for (TracedObject& object : journals) merged.emplace(place(object), std::move(object));
+  for (TracedObject& object : databases) {
+    const auto [at, added] = merged.try_emplace(place(object));
+    TracedObject& known = at->second;
+    if (added) {
+      known = std::move(object);
+      continue;
+    }
+    if (known.sha256.empty()) known.sha256 = std::move(object.sha256);
+    if (known.decisions.empty()) known.decisions = std::move(object.decisions);
+    const auto sequence = [](const db::DeliveryRow& row) { return row.key.sequence; };
+    for (db::DeliveryRow& row : object.deliveries) {
+      const auto same = std::ranges::find(known.deliveries, sequence(row), sequence);
+      if (same == known.deliveries.end()) known.deliveries.push_back(std::move(row));
+    }
+    std::ranges::sort(known.deliveries, {}, sequence);
+    for (db::InstanceStateRow& row : object.states) {
+      const auto same =
+          std::ranges::find(known.states, row.destination, &db::InstanceStateRow::destination);
+      if (same == known.states.end()) known.states.push_back(std::move(row));
+    }
+    std::ranges::sort(known.states, {}, &db::InstanceStateRow::destination);
+  }
+  std::vector<TracedObject> objects;
+  for (auto& [received, object] : merged) {
+    if (objects.size() == limit) break;
+    objects.push_back(std::move(object));
+  }
+  return objects;
+}
+
 }  // namespace dr::audit

@@ -14,4 +14,9 @@ Result<std::vector<db::TracedObject>> trace_journal(journal::Journal& journal,
                                                     const std::string& node, const std::string& uid,
                                                     std::size_t limit);
 
+/// Two answers to one question as one, the oldest `limit` objects first: the journal's is newer, a
+/// database's that lags behind reaches further back.
+std::vector<db::TracedObject> merge(std::vector<db::TracedObject> journals,
+                                    std::vector<db::TracedObject> databases, std::size_t limit);
+
 }  // namespace dr::audit

@@ -63,6 +63,21 @@ TEST_F(FeedTest, WhatBecomesDurableIsWritten) {
   EXPECT_EQ(refused_.now(), 0U);
 }
 
+TEST_F(FeedTest, TellsWhenEverythingIsWritten) {
+  std::atomic<bool> down{true};
+  const auto feed = this->feed(gated([&](std::span<const db::Row>) -> Result<void> {
+    if (down) return Error{Errc::kIo, "down"};
+    return {};
+  }));
+  append_work(1, 10);
+  const Sequence last = journal_->watermark();
+  EXPECT_FALSE(feed->wait_written(last, std::chrono::milliseconds(20)));
+  down = false;
+  EXPECT_TRUE(feed->wait_written(last, std::chrono::seconds(60)));
+  EXPECT_EQ(feed->lag(), 0U);
+  finish(*feed);
+}
+
 TEST_F(FeedTest, AfterRestartsNothingIsMissingAndNothingIsTwice) {
   constexpr unsigned kRounds = 5;
   constexpr unsigned kObjects = 40;

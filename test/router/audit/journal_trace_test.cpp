@@ -69,6 +69,29 @@ TEST_F(JournalTraceTest, KeepsTheOldestWhereThereIsALimit) {
   EXPECT_TRUE(traced("1.2.3", 0).empty());
 }
 
+TEST_F(JournalTraceTest, MergesWithADatabaseThatLagsBehind) {
+  const Sequence first = append_object(1, {"orthanc", "archive"});
+  append_outcome(first, "orthanc", DeliveryState::kWaiting);
+  ASSERT_TRUE(journal_->append(journal::DigestRecord{first, std::string(64, 'd')}).ok());
+  const auto feed = this->feed(opener());
+  settle();
+  finish(*feed);  // what follows is not written
+  append_outcome(first, "orthanc", DeliveryState::kDelivered);
+  append_object(2, {"archive"});
+  settle();
+  const auto whole = traced("1.2.3");
+  EXPECT_EQ(text_of(merge(whole, stored("1.2.3"), 10)), text_of(whole));
+  EXPECT_EQ(text_of(merge({}, stored("1.2.3"), 10)), text_of(stored("1.2.3")));
+  EXPECT_EQ(merge(whole, stored("1.2.3"), 1).size(), 1U);
+  // What the journal has recycled, the database still tells.
+  auto parts = whole;
+  parts.at(0).deliveries.erase(parts.at(0).deliveries.begin());
+  parts.at(0).decisions.clear();
+  parts.at(0).sha256.clear();
+  std::erase_if(parts.at(0).states, [](const auto& s) { return s.destination == "archive"; });
+  EXPECT_EQ(text_of(merge(parts, stored("1.2.3"), 10)), text_of(whole));
+}
+
 TEST_F(JournalTraceTest, AnEmptyJournalKnowsNothing) { EXPECT_TRUE(traced("1.2.3").empty()); }
 
 TEST_F(JournalTraceTest, FindsAnObjectThatWasCarriedForward) {
