@@ -95,20 +95,18 @@ class Tracer {
   /// what is open leads to them. Of their destinations only those that are open, or that have an
   /// outcome later in the journal, are known.
   Result<void> moved(Sequence first) {
-    const auto open = journal_.open_deliveries();
-    for (auto at = open.begin(); at != open.end() && at->instance < first;) {
-      const auto end = std::find_if(
-          at, open.end(), [&](const auto& other) { return other.instance != at->instance; });
-      auto record = journal_.read(at->instance);
+    for (Sequence after = Sequence::kNone;;) {
+      const auto open = journal_.open_deliveries(after, 1);
+      if (open.empty() || open.front().instance >= first) return {};
+      after = open.front().instance;
+      auto record = journal_.read(after);
       if (record) {
         add(*record);
-        if (auto* object = found_.find(value(at->instance))) set_states(*object, {at, end});
+        if (auto* object = found_.find(value(after))) set_states(*object, open);
       } else if (!passed_over(record.error())) {
         return std::move(record).error();
       }
-      at = end;
     }
-    return {};
   }
 
   Result<void> in_order(std::optional<journal::Record> record) {

@@ -75,18 +75,18 @@ void Follower::run() {
 }
 
 void Follower::resume(Sequence watermark) {
-  std::size_t since_told = 0;
-  for (const journal::OpenDelivery& open : core_->context.journal.open_deliveries()) {
-    if (open.instance > watermark) continue;
-    while (!resume_one(open)) {
-      if (pause()) return;
+  for (Sequence after = Sequence::kNone; !stopping();) {
+    const auto some = core_->context.journal.open_deliveries(after, kRecordsATurn);
+    for (const journal::OpenDelivery& open : some) {
+      if (open.instance > watermark) break;
+      while (!resume_one(open)) {
+        if (pause()) return;
+      }
     }
-    if (++since_told < kRecordsATurn) continue;
-    since_told = 0;
     tell_touched();
-    if (stopping()) return;
+    if (some.empty() || some.back().instance >= watermark) return;
+    after = some.back().instance;
   }
-  tell_touched();
 }
 
 // False: the record could not be read for now.

@@ -140,9 +140,10 @@ class SpoolJournal final : public Journal {
     writer_.wake();
   }
 
-  std::vector<OpenDelivery> open_deliveries() const override {
+  using Journal::open_deliveries;
+  std::vector<OpenDelivery> open_deliveries(Sequence after, std::size_t limit) const override {
     const std::scoped_lock lock(state_.mutex);
-    return state_.ledger.open_deliveries();
+    return state_.ledger.open_deliveries(after, limit);
   }
   std::uint64_t unrouted_objects() const override {
     const std::scoped_lock lock(state_.mutex);
@@ -222,7 +223,7 @@ class SpoolJournal final : public Journal {
 
   /// A moved object stands elsewhere than its sequence says.
   std::optional<Place> find(Sequence instance) const {
-    if (const Place* place = state_.ledger.place(instance)) return *place;
+    if (auto place = state_.ledger.place(instance)) return place;
     return state_.segments.find(instance);
   }
 

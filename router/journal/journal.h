@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -160,8 +161,12 @@ class Journal {
   /// Forgets a consumer that is no longer configured.
   virtual void drop_cursor(const std::string& name) = 0;
 
-  /// Deliveries that are not final, in sequence order: where the delivery engine starts from.
-  virtual std::vector<OpenDelivery> open_deliveries() const = 0;
+  /// Deliveries that are not final of at most `limit` objects behind `after`, in sequence order:
+  /// where the delivery engine starts from.
+  virtual std::vector<OpenDelivery> open_deliveries(Sequence after, std::size_t limit) const = 0;
+  std::vector<OpenDelivery> open_deliveries() const {
+    return open_deliveries(Sequence::kNone, std::numeric_limits<std::size_t>::max());
+  }
   /// Objects kept because no rule matched.
   virtual std::uint64_t unrouted_objects() const = 0;
   virtual Sequence watermark() const = 0;

@@ -3,96 +3,117 @@
 #include <algorithm>
 
 namespace dr::journal {
+namespace {
 
-void Ledger::add(Sequence instance, const std::vector<RouteRecord>& routes, Place place,
+void enter(const Ledger::Object& object) {
+  Segment& segment = *object.segment;
+  segment.live_objects += 1;
+  segment.live_octets += object.octets;
+  const bool older = object.instance < segment.first_sequence;
+  if (older) segment.moved_here.push_back(object.instance);
+}
+
+void leave(const Ledger::Object& object) {
+  object.segment->live_objects -= 1;
+  object.segment->live_octets -= object.octets;
+}
+
+bool finished(const Ledger::Object& object) {
+  return !object.unrouted && std::ranges::all_of(object.all(), is_final, &Ledger::Delivery::state);
+}
+
+void set_place(Ledger::Object& object, const Place& place, std::uint64_t octets) {
+  object.segment = place.segment.get();
+  object.place = static_cast<std::uint32_t>(place.offset / kRecordAlignment);
+  object.octets = static_cast<std::uint32_t>(octets);
+}
+
+}  // namespace
+
+void Ledger::add(Sequence instance, const std::vector<RouteRecord>& routes, const Place& place,
                  std::uint64_t octets) {
   Object object;
-  object.octets = static_cast<std::uint32_t>(octets);
+  object.instance = instance;
   object.unrouted = routes.empty();
-  object.deliveries.reserve(routes.size());
+  set_place(object, place, octets);
   for (const RouteRecord& route : routes) {
     delivery(object, route.destination).priority = route.priority;
   }
-  place.segment->live_objects += 1;
-  place.segment->live_octets += octets;
-  if (instance < place.segment->first_sequence) place.segment->moved_here.push_back(instance);
-  object.place = std::move(place);
+  restore(std::move(object));
+}
+
+void Ledger::restore(Object object) {
+  enter(object);
   if (object.unrouted) ++unrouted_;
-  objects_.emplace(instance, std::move(object));
+  objects_.insert(std::move(object));
 }
 
 bool Ledger::apply(const OutcomeRecord& outcome) {
-  const auto at = objects_.find(outcome.instance);
-  if (at == objects_.end()) return false;
-  Object& object = at->second;
-  if (object.unrouted && (is_final(outcome.state) || !outcome.destination.empty())) {
-    object.unrouted = false;
+  Object* const object = objects_.find(outcome.instance);
+  if (object == nullptr) return false;
+  if (object->unrouted && (is_final(outcome.state) || !outcome.destination.empty())) {
+    object->unrouted = false;
     --unrouted_;
   }
   if (!outcome.destination.empty()) {
-    Delivery& changed = delivery(object, outcome.destination);
+    Delivery& changed = delivery(*object, outcome.destination);
     changed.state = outcome.state;
     changed.attempts = outcome.attempt;
     changed.next_attempt = outcome.next_attempt;
   }
-  return finished(object);
+  return finished(*object);
 }
 
 void Ledger::release(Sequence instance) {
-  const auto at = objects_.find(instance);
-  if (at == objects_.end() || !finished(at->second)) return;
-  Segment& segment = *at->second.place.segment;
-  segment.live_objects -= 1;
-  segment.live_octets -= at->second.octets;
-  objects_.erase(at);
+  const Object* const object = objects_.find(instance);
+  if (object == nullptr || !finished(*object)) return;
+  leave(*object);
+  objects_.erase(instance);
 }
 
 void Ledger::mark_damaged(Sequence instance) {
-  const auto at = objects_.find(instance);
-  if (at == objects_.end()) return;
-  for (Delivery& each : at->second.deliveries) {
+  Object* const object = objects_.find(instance);
+  if (object == nullptr) return;
+  for (Delivery& each : object->all()) {
     if (!is_final(each.state)) each.state = DeliveryState::kDamaged;
   }
 }
 
-void Ledger::move(Sequence instance, Place place) {
-  const auto at = objects_.find(instance);
-  if (at == objects_.end()) return;
-  Object& object = at->second;
-  object.place.segment->live_objects -= 1;
-  object.place.segment->live_octets -= object.octets;
-  object.place = std::move(place);
-  object.place.segment->live_objects += 1;
-  object.place.segment->live_octets += object.octets;
-  object.place.segment->moved_here.push_back(instance);
+void Ledger::move(Sequence instance, const Place& place, std::uint64_t octets) {
+  Object* const object = objects_.find(instance);
+  if (object == nullptr) return;
+  leave(*object);
+  set_place(*object, place, octets);
+  enter(*object);
 }
 
-const Place* Ledger::place(Sequence instance) const {
-  const auto at = objects_.find(instance);
-  return at == objects_.end() ? nullptr : &at->second.place;
+std::optional<Place> Ledger::place(Sequence instance) const {
+  const Object* const object = objects_.find(instance);
+  if (object == nullptr) return std::nullopt;
+  return Place{object->segment->shared_from_this(), object->place * kRecordAlignment};
 }
 
 std::vector<Sequence> Ledger::in_segment(const Segment& segment) const {
   std::vector<Sequence> found;
-  const auto consider = [&](Sequence sequence, const Object& object) {
-    if (object.place.segment.get() == &segment) found.push_back(sequence);
-  };
-  for (auto at = objects_.lower_bound(segment.first_sequence);
-       at != objects_.end() && at->first < segment.end_sequence(); ++at) {
-    consider(at->first, at->second);
-  }
   for (const Sequence sequence : segment.moved_here) {
-    const auto at = objects_.find(sequence);
-    if (at != objects_.end()) consider(sequence, at->second);
+    const Object* const object = objects_.find(sequence);
+    if (object != nullptr && object->segment == &segment) found.push_back(sequence);
   }
+  std::ranges::sort(found);
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  objects_.each_from(segment.first_sequence, [&](const Object& object) {
+    if (object.instance >= segment.end_sequence()) return false;
+    if (object.segment == &segment) found.push_back(object.instance);
+    return true;
+  });
   return found;
 }
 
 std::vector<OutcomeRecord> Ledger::states(Sequence instance) const {
   std::vector<OutcomeRecord> outcomes;
-  const auto at = objects_.find(instance);
-  if (at == objects_.end()) return outcomes;
-  for (const Delivery& each : at->second.deliveries) {
+  const Object* const object = objects_.find(instance);
+  if (object == nullptr) return outcomes;
+  for (const Delivery& each : object->all()) {
     OutcomeRecord& outcome = outcomes.emplace_back();
     outcome.instance = instance;
     outcome.destination = names_[each.destination];
@@ -103,35 +124,35 @@ std::vector<OutcomeRecord> Ledger::states(Sequence instance) const {
   return outcomes;
 }
 
-std::vector<OpenDelivery> Ledger::open_deliveries() const {
+std::vector<OpenDelivery> Ledger::open_deliveries(Sequence after, std::size_t limit) const {
   std::vector<OpenDelivery> open;
-  for (const auto& [sequence, object] : objects_) {
-    for (const Delivery& each : object.deliveries) {
+  std::size_t objects = 0;
+  objects_.each_from(next(after), [&](const Object& object) {
+    const std::size_t before = open.size();
+    for (const Delivery& each : object.all()) {
       if (is_final(each.state)) continue;
-      open.push_back({sequence, names_[each.destination], each.state, each.priority, each.attempts,
-                      each.next_attempt});
+      open.push_back({object.instance, names_[each.destination], each.state, each.priority,
+                      each.attempts, each.next_attempt});
     }
-  }
+    if (open.size() > before) ++objects;
+    return objects < limit;
+  });
   return open;
-}
-
-bool Ledger::finished(const Object& object) {
-  return !object.unrouted && std::all_of(object.deliveries.begin(), object.deliveries.end(),
-                                         [](const Delivery& d) { return is_final(d.state); });
 }
 
 Ledger::Delivery& Ledger::delivery(Object& object, const std::string& destination) {
   const std::uint16_t index = name_index(destination);
-  const auto at = std::find_if(object.deliveries.begin(), object.deliveries.end(),
-                               [&](const Delivery& d) { return d.destination == index; });
-  if (at != object.deliveries.end()) return *at;
-  Delivery& added = object.deliveries.emplace_back();
-  added.destination = index;
-  return added;
+  const auto at = std::ranges::find(object.all(), index, &Delivery::destination);
+  if (at != object.all().end()) return *at;
+  auto more = std::make_unique<Delivery[]>(object.count + 1U);
+  std::ranges::copy(object.all(), more.get());
+  more[object.count].destination = index;
+  object.deliveries = std::move(more);
+  return object.deliveries[object.count++];
 }
 
 std::uint16_t Ledger::name_index(const std::string& destination) {
-  const auto at = std::find(names_.begin(), names_.end(), destination);
+  const auto at = std::ranges::find(names_, destination);
   if (at != names_.end()) return static_cast<std::uint16_t>(at - names_.begin());
   names_.push_back(destination);
   return static_cast<std::uint16_t>(names_.size() - 1);

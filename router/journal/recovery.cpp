@@ -236,7 +236,7 @@ class Recovery {
     if (!object) return undecodable(*segment, record);
     const Place place{segment, record.offset};
     if (out_.ledger.contains(instance)) {
-      out_.ledger.move(instance, place);
+      out_.ledger.move(instance, place, record.header.total_octets());
     } else {
       out_.ledger.add(instance, object->routes, place, record.header.total_octets());
     }

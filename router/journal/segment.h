@@ -14,7 +14,7 @@
 namespace dr::journal {
 
 /// One file of the journal and where its records are. What grows is guarded by the journal's lock.
-struct Segment {
+struct Segment : std::enable_shared_from_this<Segment> {
   struct Group {
     std::uint32_t first_record = 0;  // index into `offsets`
     UtcMicros synced{};

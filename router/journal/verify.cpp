@@ -1,5 +1,7 @@
 #include "router/journal/verify.h"
 
+#include <limits>
+
 #include "router/journal/body_reader.h"
 #include "router/journal/recovery.h"
 #include "router/journal/spool.h"
@@ -76,7 +78,8 @@ Result<Verification> verify(FileSystem& files, UtcMicros now, bool bodies) {
   for (const LargeFile& large : recovered->large) out.octets += large.octets;
   out.live_objects = recovered->ledger.size();
   out.unrouted_objects = recovered->ledger.unrouted();
-  out.open = recovered->ledger.open_deliveries();
+  out.open =
+      recovered->ledger.open_deliveries(Sequence::kNone, std::numeric_limits<std::size_t>::max());
   if (bodies) {
     if (const auto checked = check_bodies(files, *recovered, out); !checked) return checked.error();
   }

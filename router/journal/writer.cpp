@@ -307,7 +307,7 @@ void Writer::publish_one(const std::shared_ptr<Segment>& segment, Group::Entry& 
   Pending& pending = entry.pending;
   const RecordHeader& header = pending.header;
   if (header.type == RecordType::kMoved) {
-    state_.ledger.move(header.sequence, {segment, entry.offset});
+    state_.ledger.move(header.sequence, {segment, entry.offset}, header.total_octets());
     return;
   }
   segment->add(header.sequence, entry.offset);

@@ -112,8 +112,8 @@ Result<Pending> Writer::moved(Sequence instance, const Segment& from) const {
   std::uint64_t offset = 0;
   {
     const std::scoped_lock lock(state_.mutex);
-    const Place* place = state_.ledger.place(instance);
-    if (place == nullptr) return Error{Errc::kNotFound, "finished meanwhile"};
+    const auto place = state_.ledger.place(instance);
+    if (!place) return Error{Errc::kNotFound, "finished meanwhile"};
     offset = place->offset;
     states = state_.ledger.states(instance);
   }
