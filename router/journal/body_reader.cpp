@@ -72,6 +72,7 @@ Error corrupt(const Segment& segment, std::uint64_t offset, Sequence sequence, c
 Result<StoredRecord> read_stored(const Segment& segment, std::uint64_t offset, Epoch epoch,
                                  Sequence sequence) {
   constexpr std::size_t kGuess = 2048;  // most heads fit
+  if (!segment.file) return corrupt(segment, offset, sequence, "segment missing");
   Bytes octets(kGuess);
   auto n = segment.file->read_at(offset, octets);
   if (!n) return std::move(n).error();

@@ -36,9 +36,11 @@ class SpoolJournal final : public Journal {
     report_ = std::move(recovered->report);
     if (auto loaded = cursors_.load(report_.tail, report_.findings); !loaded) return loaded;
     for (const auto& segment : recovered->segments) {
+      if (segment->number < recovered->first_unsynced_segment) continue;
       if (auto synced = segment->file->sync(); !synced) return synced;
     }
     if (auto synced = files_.sync_dir(kJournalDir); !synced) return synced;
+    if (auto upgraded = upgrade_spool(files_, spool_); !upgraded) return upgraded;
     auto random = random_id();
     if (!random) return std::move(random).error();
     epoch_ = Epoch{load_le<std::uint64_t>(random->data())};
@@ -185,6 +187,8 @@ class SpoolJournal final : public Journal {
     from.oldest_segment = recovered.oldest_segment;
     from.next_sequence = recovered.next_sequence;
     from.tail_offset = recovered.tail_offset;
+    from.checkpoint_segment = recovered.first_unsynced_segment;
+    from.records_since_checkpoint = report_.records;
     std::vector<std::string> named;
     for (const LargeFile& file : recovered.large) named.push_back(file.name);
     state_.segments = std::move(recovered.segments);

@@ -17,11 +17,12 @@ namespace dr::journal {
 
 struct Options {
   std::uint64_t segment_octets = 64U << 20;
-  std::uint64_t ahead_octets = 256U << 20;   // zero-filled and unused, kept ready
-  std::uint64_t ahead_most = 4ULL << 30;     // the same after bursts that needed more
-  std::uint64_t inline_limit = 4U << 20;     // larger objects stand in files of their own
-  std::uint64_t disk_reserve = 0;            // below this much free disk: kNoSpace for objects
-  std::chrono::milliseconds idle_sync{200};  // lazy records are synced at the latest after this
+  std::uint64_t ahead_octets = 256U << 20;       // zero-filled and unused, kept ready
+  std::uint64_t ahead_most = 4ULL << 30;         // the same after bursts that needed more
+  std::uint64_t checkpoint_octets = 256U << 20;  // at most about so much is read at a start
+  std::uint64_t inline_limit = 4U << 20;         // larger objects stand in files of their own
+  std::uint64_t disk_reserve = 0;                // below this much free disk: kNoSpace for objects
+  std::chrono::milliseconds idle_sync{200};      // lazy records are synced at the latest after this
 };
 
 /// What a start found; each number is also logged and counted.

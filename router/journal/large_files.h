@@ -8,6 +8,13 @@
 
 namespace dr::journal {
 
+/// A large object's file and the record that it belongs to.
+struct LargeFile {
+  Sequence instance{};
+  std::string name;  // with its folder
+  std::uint64_t octets = 0;
+};
+
 /// One file in `large/` while it is received; see LargeObject.
 class LargeWriter final : public LargeObject {
  public:

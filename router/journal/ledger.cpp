@@ -66,7 +66,13 @@ bool Ledger::apply(const OutcomeRecord& outcome) {
 
 void Ledger::release(Sequence instance) {
   const Object* const object = objects_.find(instance);
-  if (object == nullptr || !finished(*object)) return;
+  if (object != nullptr && finished(*object)) forget(instance);
+}
+
+void Ledger::forget(Sequence instance) {
+  const Object* const object = objects_.find(instance);
+  if (object == nullptr) return;
+  if (object->unrouted) --unrouted_;
   leave(*object);
   objects_.erase(instance);
 }

@@ -49,6 +49,8 @@ class Ledger {
   bool apply(const OutcomeRecord& outcome);
   /// Forgets an object that is (still) finished.
   void release(Sequence instance);
+  /// Forgets an object in whatever state.
+  void forget(Sequence instance);
   /// The object's octets can not be had: what is open becomes kDamaged.
   void mark_damaged(Sequence instance);
   /// The object's record stands somewhere else now.

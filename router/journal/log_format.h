@@ -11,7 +11,9 @@
 /// The octets of a journal, as FORMAT.md specifies them. All numbers are little-endian.
 namespace dr::journal {
 
-constexpr std::uint32_t kFormatVersion = 1;
+/// 2: checkpoints, so that segments are given up in any order. The octets of segments are those
+/// of 1.
+constexpr std::uint32_t kFormatVersion = 2;
 
 /// Groups begin at multiples of this, so that no sector that was synced is ever written again.
 constexpr std::uint64_t kPage = 4096;

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "router/journal/checkpoint.h"
 #include "router/journal/large_files.h"
 #include "router/journal/moved_head.h"
 #include "router/journal/scanner.h"
@@ -16,16 +17,14 @@ class Recovery {
   Recovery(FileSystem& files, UtcMicros now) : files_(files), now_(now) {}
 
   Result<Recovered> run() {
-    auto loaded = load_segments(files_);
-    if (!loaded) return std::move(loaded).error();
-    loaded_ = std::move(loaded->segments);
-    out_.free = std::move(loaded->free);
-    out_.report.findings = std::move(loaded->findings);
+    if (auto loaded = load(); !loaded) return std::move(loaded).error();
     take_facts();
     drop_given_up();
     order_groups();
+    if (known_) begin_behind(*known_);
     if (auto walked = walk(); !walked) return std::move(walked).error();
     set_sync_times();
+    if (known_) settle_known();
     finish();
     return std::move(out_);
   }
@@ -36,8 +35,34 @@ class Recovery {
     FoundGroup group;
   };
 
+  /// The newest checkpoint, and what stands behind it; all segments where that is not to be had.
+  Result<void> load() {
+    auto checkpoint = CheckpointFiles(files_).newest(out_.report.findings);
+    if (!checkpoint) return std::move(checkpoint).error();
+    known_ = std::move(*checkpoint);
+    auto loaded = load_segments(files_, known_ ? &*known_ : nullptr);
+    if (loaded && known_ && !known_->segments.newest()->file) {
+      find(kCheckpointDir, 0, "the last segment of it is missing, more is read instead");
+      known_.reset();
+      loaded = load_segments(files_, nullptr);
+    }
+    if (!loaded) return std::move(loaded).error();
+    loaded_ = std::move(loaded->segments);
+    out_.free = std::move(loaded->free);
+    auto& findings = out_.report.findings;
+    findings.insert(findings.end(), loaded->findings.begin(), loaded->findings.end());
+    return {};
+  }
+
   /// What any whole header says about the past stays true, whatever became of its group.
   void take_facts() {
+    if (known_) {
+      durable_ = known_->group;
+      out_.oldest_segment = known_->oldest_segment;
+      out_.next_segment = known_->segments.newest()->number + 1;
+      out_.next_group = known_->group + 1;
+      out_.next_sequence = journal::next(known_->watermark);
+    }
     for (const LoadedSegment& each : loaded_) {
       out_.next_segment = std::max(out_.next_segment, each.segment->number + 1);
       if (each.header) {
@@ -92,8 +117,51 @@ class Recovery {
     });
   }
 
+  /// The checkpoint stands for all groups up to its own.
+  void begin_behind(Checkpoint& known) {
+    const std::shared_ptr<Segment> tail = known.segments.newest();
+    out_.checkpoint = out_.last_group = known.group;
+    out_.first_unsynced_segment = tail->number;
+    out_.segments = std::move(known.segments);
+    out_.ledger = std::move(known.ledger);
+    out_.large = std::move(known.large);
+    tail_ = known.watermark;
+    const auto at = std::ranges::find(loaded_, tail, &LoadedSegment::segment);
+    if (at == loaded_.end()) return;  // given up since
+    FoundGroup before;                // that ends where the checkpoint does
+    before.offset = known.tail_offset - kPage;
+    before.header.epoch = tail->epochs.back().epoch;
+    before.header.group = known.group;
+    before.header.segment = tail->number;
+    before.header.octets = static_cast<std::uint32_t>(kPage - kGroupHeaderSize);
+    last_kept_ = Step{&*at, before};
+  }
+
+  /// Segments that the checkpoint knew, and that were given up since: as a whole, because they and
+  /// all before them were finished, or each for itself, because all in it was.
+  void settle_known() {
+    out_.segments.erase_if([this](const std::shared_ptr<Segment>& segment) {
+      const bool given_up = segment->number < out_.oldest_segment;
+      if (segment->file && !given_up) return false;
+      const auto live = out_.ledger.in_segment(*segment);
+      for (const Sequence instance : live) {
+        given_up ? out_.ledger.forget(instance) : out_.ledger.mark_damaged(instance);
+      }
+      if (given_up && segment->file) {
+        out_.free.push_back({segment->name, std::move(segment->file), segment->capacity});
+      }
+      if (given_up || live.empty()) return true;
+      segment->name = std::string(kJournalDir) + "/ segment " + std::to_string(segment->number);
+      find(segment->name, 0, "missing, objects=" + std::to_string(live.size()));
+      out_.report.damaged_records += live.size();
+      segment->offsets.clear();
+      return false;
+    });
+    for (const LargeFile& file : out_.large) check_large(file);
+  }
+
   Result<void> walk() {
-    std::uint64_t expected = first_group();
+    std::uint64_t expected = last_kept_ ? known_->group + 1 : first_group();
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       const GroupHeader& h = steps_[i].group.header;
       const std::uint64_t missing_to = h.opens_epoch ? h.durable_group + 1 : h.group;
@@ -261,13 +329,16 @@ class Recovery {
       out_.large.push_back({instance, std::move(name), ref->octets});
       return;
     }
-    const auto file = files_.open(name, FileSystem::Mode::kRead);
+    check_large(out_.large.emplace_back(LargeFile{instance, std::move(name), ref->octets}));
+  }
+
+  void check_large(const LargeFile& large) {
+    if (!out_.ledger.contains(large.instance)) return;
+    const auto file = files_.open(large.name, FileSystem::Mode::kRead);
     const auto size = file ? (*file)->size() : Result<std::uint64_t>(file.error());
-    if (!size || *size != ref->octets) {
-      find(name, 0, "missing or shortened");
-      out_.ledger.mark_damaged(instance);
-    }
-    out_.large.push_back({instance, std::move(name), ref->octets});
+    if (size && *size == large.octets) return;
+    find(large.name, 0, "missing or shortened");
+    out_.ledger.mark_damaged(large.instance);
   }
 
   void undecodable(const Segment& segment, const FoundRecord& record) {
@@ -356,6 +427,7 @@ class Recovery {
   FileSystem& files_;
   UtcMicros now_;
   Recovered out_;
+  std::optional<Checkpoint> known_;  // emptied by begin_behind()
   std::vector<LoadedSegment> loaded_;
   std::vector<Step> steps_;
   std::vector<Kept> groups_;

@@ -11,13 +11,6 @@
 
 namespace dr::journal {
 
-/// A large object's file and the record that it belongs to.
-struct LargeFile {
-  Sequence instance{};
-  std::string name;  // with its folder
-  std::uint64_t octets = 0;
-};
-
 /// Everything that a start learns from the segments.
 struct Recovered {
   SegmentList segments;
@@ -33,6 +26,9 @@ struct Recovered {
   std::uint64_t oldest_segment = 1;
   Sequence next_sequence{1};
   std::uint64_t tail_offset = 0;  // free space in segments.newest()
+  std::uint64_t checkpoint = 0;   // group of the checkpoint that was read; 0: none
+  /// Segments below this one were durable before it.
+  std::uint64_t first_unsynced_segment = 0;
 };
 
 /// Reads all segments, changes nothing on disk. `now` stands in for the time of a sync that no

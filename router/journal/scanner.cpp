@@ -28,10 +28,11 @@ Result<ByteSpan> FileWindow::get(std::uint64_t offset, std::uint64_t octets) {
                                    static_cast<std::size_t>(octets));
 }
 
-Result<std::vector<FoundGroup>> find_groups(FileWindow& window, std::uint64_t segment) {
+Result<std::vector<FoundGroup>> find_groups(FileWindow& window, std::uint64_t segment,
+                                            std::uint64_t begin) {
   std::vector<FoundGroup> groups;
   std::uint64_t last = 0;
-  for (std::uint64_t at = kFirstGroup; at + kGroupHeaderSize <= window.size();) {
+  for (std::uint64_t at = begin; at + kGroupHeaderSize <= window.size();) {
     auto octets = window.get(at, kGroupHeaderSize);
     if (!octets) return std::move(octets).error();
     const auto header = decode_group_header(*octets);

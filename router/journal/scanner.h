@@ -50,9 +50,10 @@ struct Finding {
   std::string what;
 };
 
-/// The groups of `segment` in its file, by number; older content of the file is passed over.
-/// Where a header is broken, the scan goes on at the next page.
-Result<std::vector<FoundGroup>> find_groups(FileWindow& window, std::uint64_t segment);
+/// The groups of `segment` in its file from `begin` on, by number; older content of the file is
+/// passed over. Where a header is broken, the scan goes on at the next page.
+Result<std::vector<FoundGroup>> find_groups(FileWindow& window, std::uint64_t segment,
+                                            std::uint64_t begin = kFirstGroup);
 
 /// Reads records between two offsets of one epoch and segment.
 class RecordScanner {

@@ -26,6 +26,12 @@ UtcMicros Segment::synced_at(Sequence sequence) const {
   return behind == groups.begin() ? UtcMicros{} : std::prev(behind)->synced;
 }
 
+std::shared_ptr<Segment> SegmentList::by_number(std::uint64_t number) const {
+  const auto at = std::partition_point(segments_.begin(), segments_.end(),
+                                       [&](const auto& each) { return each->number < number; });
+  return at != segments_.end() && (*at)->number == number ? *at : nullptr;
+}
+
 std::optional<Place> SegmentList::find(Sequence sequence) const {
   auto found = first_after(Sequence{value(sequence) - 1});
   if (!found || found->first != sequence) return std::nullopt;

@@ -77,6 +77,12 @@ class SegmentList {
   std::size_t size() const { return segments_.size(); }
   const std::shared_ptr<Segment>& oldest() const { return segments_.front(); }
   const std::shared_ptr<Segment>& newest() const { return segments_.back(); }
+  /// Nullptr where it is not in use.
+  std::shared_ptr<Segment> by_number(std::uint64_t number) const;
+  template <class Gone>
+  void erase_if(Gone gone) {
+    std::erase_if(segments_, gone);
+  }
   auto begin() const { return segments_.begin(); }
   auto end() const { return segments_.end(); }
 

@@ -20,7 +20,23 @@ Result<std::uint64_t> number_from_groups(FileWindow& window, const std::string& 
   return number;
 }
 
-Result<void> load_one(FileSystem& files, const std::string& name, SegmentFiles& found) {
+/// What a checkpoint knows all of. False: there is more in the file.
+bool known(const Checkpoint& checkpoint, std::uint64_t number, FreeFile& file,
+           SegmentFiles& found) {
+  const std::uint64_t tail = checkpoint.segments.newest()->number;
+  if (number > tail) return false;
+  const auto segment = checkpoint.segments.by_number(number);
+  if (!segment) {
+    found.free.push_back(std::move(file));
+    return true;
+  }
+  segment->name = std::move(file.name);
+  segment->file = std::move(file.file);
+  return number < tail;
+}
+
+Result<void> load_one(FileSystem& files, const std::string& name, const Checkpoint* checkpoint,
+                      SegmentFiles& found) {
   auto file = files.open(name, FileSystem::Mode::kReadWrite);
   if (!file) return std::move(file).error();
   auto size = (*file)->size();
@@ -41,27 +57,41 @@ Result<void> load_one(FileSystem& files, const std::string& name, SegmentFiles& 
     found.free.push_back({name, std::move(*file), *size});
     return {};
   }
-  auto groups = find_groups(window, *number);
+  FreeFile opened{name, std::move(*file), *size / kPage * kPage};
+  std::uint64_t begin = kFirstGroup;
+  if (checkpoint != nullptr) {
+    if (known(*checkpoint, *number, opened, found)) return {};
+    loaded.segment = checkpoint->segments.by_number(*number);  // its tail, or nullptr
+    if (loaded.segment) {
+      begin = checkpoint->tail_offset;
+      loaded.segment->capacity = std::min(loaded.segment->capacity, opened.capacity);
+    }
+  }
+  if (!loaded.segment) {
+    loaded.segment = std::make_shared<Segment>();
+    loaded.segment->name = name;
+    loaded.segment->file = std::move(opened.file);
+    loaded.segment->capacity = opened.capacity;
+    loaded.segment->number = *number;
+  }
+  FileWindow groups_window(*loaded.segment->file, loaded.segment->capacity);
+  auto groups = find_groups(groups_window, *number, begin);
   if (!groups) return std::move(groups).error();
   loaded.groups = std::move(*groups);
-  loaded.segment = std::make_shared<Segment>();
-  loaded.segment->name = name;
-  loaded.segment->file = std::move(*file);
-  loaded.segment->capacity = *size / kPage * kPage;
-  loaded.segment->number = *number;
   found.segments.push_back(std::move(loaded));
   return {};
 }
 
 }  // namespace
 
-Result<SegmentFiles> load_segments(FileSystem& files) {
+Result<SegmentFiles> load_segments(FileSystem& files, const Checkpoint* checkpoint) {
   SegmentFiles found;
   auto names = files.list(kJournalDir);
   if (!names) return std::move(names).error();
   for (const std::string& name : *names) {
     if (!name.ends_with(".seg")) continue;
-    if (auto one = load_one(files, std::string(kJournalDir) + "/" + name, found); !one) {
+    if (auto one = load_one(files, std::string(kJournalDir) + "/" + name, checkpoint, found);
+        !one) {
       return std::move(one).error();
     }
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dimse/base/file_system.h"
+#include "router/journal/checkpoint.h"
 #include "router/journal/scanner.h"
 #include "router/journal/segment.h"
 
@@ -34,9 +35,10 @@ struct SegmentFiles {
   std::vector<std::string> findings;
 };
 
-/// Opens every segment and finds its groups. kUnsupported: one of a newer format. kIo: one can not
-/// be read.
-Result<SegmentFiles> load_segments(FileSystem& files);
+/// Opens every segment and finds its groups: with a checkpoint those behind it, while the segments
+/// that it knows get their files, and those that it knows no more are free. kUnsupported: one of a
+/// newer format. kIo: one can not be read.
+Result<SegmentFiles> load_segments(FileSystem& files, const Checkpoint* checkpoint);
 
 /// A line of RecoveryReport::findings.
 std::string finding(const std::string& file, std::uint64_t offset, const std::string& what);

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "router/journal/checkpoint.h"
 #include "router/journal/log_format.h"
 #include "router/journal/random_id.h"
 #include "router/journal/segment_files.h"
@@ -15,7 +16,8 @@ constexpr std::string_view kTitle = "dicom-router spool\nformat ";
 constexpr std::string_view kId = "\nid ";
 constexpr std::size_t kUuid = 36;
 
-Result<std::string> parse(std::string_view text) {
+/// Its id and format.
+Result<std::pair<std::string, std::uint32_t>> parse(std::string_view text) {
   const Error bad{Errc::kCorrupt,
                   "the file that names the spool, octets=" + std::to_string(text.size())};
   if (!text.starts_with(kTitle)) return bad;
@@ -29,19 +31,16 @@ Result<std::string> parse(std::string_view text) {
   }
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   if (!text.starts_with(kId) || text.size() != kId.size() + kUuid + 1) return bad;
-  return std::string(text.substr(kId.size(), kUuid));
+  return std::pair{std::string(text.substr(kId.size(), kUuid)), format};
 }
 
 /// Written aside and renamed, and the names synced, before any record is accepted.
-Result<std::string> create(FileSystem& files) {
-  for (const char* dir : {kJournalDir, kLargeDir, "cursors"}) {
-    if (auto made = files.make_dir(dir); !made) return std::move(made).error();
+Result<void> write_identity(FileSystem& files, const std::string& id) {
+  for (const char* dir : {kJournalDir, kLargeDir, kCheckpointDir, "cursors"}) {
+    if (auto made = files.make_dir(dir); !made) return made;
   }
-  auto random = random_id();
-  if (!random) return std::move(random).error();
-  const std::string id = to_uuid(*random);
   if (auto gone = files.unlink(kAside); !gone && gone.error().code != Errc::kNotFound) {
-    return std::move(gone).error();
+    return gone;
   }
   auto file = files.open(kAside, FileSystem::Mode::kCreateNew);
   if (!file) return std::move(file).error();
@@ -52,7 +51,14 @@ Result<std::string> create(FileSystem& files) {
   if (done) done = (*file)->sync();
   if (done) done = files.rename(kAside, kFile);
   if (done) done = files.sync_dir("");
-  if (!done) return std::move(done).error();
+  return done;
+}
+
+Result<std::string> create(FileSystem& files) {
+  auto random = random_id();
+  if (!random) return std::move(random).error();
+  std::string id = to_uuid(*random);
+  if (auto written = write_identity(files, id); !written) return std::move(written).error();
   return id;
 }
 
@@ -63,11 +69,15 @@ Result<Spool> open_spool(FileSystem& files) {
   if (!lock) return std::move(lock).error();
   auto file = files.open(kFile, FileSystem::Mode::kRead);
   Result<std::string> id;
+  std::uint32_t format = kFormatVersion;
   if (file) {
     Bytes octets(256);
     auto n = (*file)->read_at(0, octets);
     if (!n) return std::move(n).error();
-    id = parse(as_text(ByteSpan(octets).first(*n)));
+    auto parsed = parse(as_text(ByteSpan(octets).first(*n)));
+    if (!parsed) return std::move(parsed).error();
+    id = std::move(parsed->first);
+    format = parsed->second;
   } else if (file.error().code == Errc::kNotFound) {
     auto present = files.list(kJournalDir);  // segments without identity: not an empty folder
     if (present && !present->empty()) return Error{Errc::kCorrupt, "spool file is missing"};
@@ -76,7 +86,12 @@ Result<Spool> open_spool(FileSystem& files) {
     return std::move(file).error();
   }
   if (!id) return std::move(id).error();
-  return Spool{std::move(*lock), std::move(*id)};
+  return Spool{std::move(*lock), std::move(*id), format};
+}
+
+Result<void> upgrade_spool(FileSystem& files, const Spool& spool) {
+  if (spool.format == kFormatVersion) return {};
+  return write_identity(files, spool.id);
 }
 
 }  // namespace dr::journal

@@ -20,7 +20,8 @@ Writer::Writer(FileSystem& files, const Clock& clock, const Options& options, Li
       listener_(listener),
       state_(state),
       pool_(pool),
-      cursors_(cursors) {}
+      cursors_(cursors),
+      checkpoints_(files) {}
 
 Writer::~Writer() { stop(); }
 
@@ -37,6 +38,12 @@ Result<void> Writer::start(const Start& from) {
     if (!state_.segments.empty()) segment_ = state_.segments.newest();
   }
   offset_ = from.tail_offset;
+  checkpoint_segment_ = from.checkpoint_segment;
+  records_since_checkpoint_ = from.records_since_checkpoint;
+  if (segment_) {
+    octets_since_checkpoint_ =
+        (segment_->number - std::min(segment_->number, checkpoint_segment_)) * segment_->capacity;
+  }
   if (!segment_ || segment_->capacity - offset_ < kPage) {
     auto file = pool_.take(true);
     if (!file) return std::move(file).error();
@@ -101,6 +108,7 @@ void Writer::run() {
   while (gather()) {
     write_batch();
     stuck_ = !batch_.empty();
+    if (making_ && !stuck_) making_->all_written = true;
     housekeep();
   }
   refuse_objects({Errc::kCancelled, "the journal is closed"});
@@ -109,6 +117,7 @@ void Writer::run() {
     if (auto synced = sync(); !synced) return fence(synced.error());
   }
   if (told_group_ < last_with_records_) write_marker();
+  if (!fenced()) last_checkpoint();
   remove_large_files();
   if (auto stored = cursors_.store(epoch_); !stored) {
     log::event(log::Level::kError, "journal.cursor", {{"error", stored.error().to_string()}});
@@ -119,11 +128,13 @@ void Writer::run() {
 /// nothing is left to write.
 bool Writer::gather() {
   std::unique_lock lock(mutex_);
-  const auto awake = [this] { return stopping_ || !incoming_.empty() || cursors_.dirty(); };
+  const auto awake = [this] {
+    return stopping_ || !incoming_.empty() || (made_.load() && batch_.empty());
+  };
   if (const auto due = deadline()) {
-    wake_.wait_until(lock, *due, [this] { return stopping_ || !incoming_.empty(); });
+    wake_.wait_until(lock, *due, awake);
   } else {
-    wake_.wait(lock, awake);
+    wake_.wait(lock, [&] { return awake() || cursors_.dirty(); });
   }
   std::move(incoming_.begin(), incoming_.end(), std::back_inserter(batch_));
   incoming_.clear();
@@ -142,6 +153,7 @@ std::optional<Writer::Time> Writer::deadline() const {
   if (cursors_.dirty() || large_due_)
     consider(cursors_stored_.value_or(Time{}) + std::chrono::seconds(1));
   if (!batch_.empty()) consider(std::chrono::steady_clock::now() + kStarvedRetry);
+  if (moving_ && batch_.empty()) consider(Time{});  // at once, unless records wait
   return due;
 }
 
@@ -247,6 +259,8 @@ Result<void> Writer::write(Group& group, bool opens_epoch) {
     segment_->epochs.push_back({offset_, epoch_});
   }
   offset_ += group.total_octets();
+  octets_since_checkpoint_ += group.total_octets();
+  records_since_checkpoint_ += group.records();
   last_written_ = next_group_++;
   if (group.records() > 0) last_with_records_ = last_written_;
   told_group_ = durable_group_;

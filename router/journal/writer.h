@@ -3,10 +3,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
+#include "router/journal/checkpoint.h"
 #include "router/journal/cursors.h"
 #include "router/journal/group.h"
 #include "router/journal/ledger.h"
@@ -39,6 +42,8 @@ class Writer {
     std::uint64_t oldest_segment = 1;
     Sequence next_sequence{1};
     std::uint64_t tail_offset = 0;
+    std::uint64_t checkpoint_segment = 0;  // the last one that the newest checkpoint knows
+    std::uint64_t records_since_checkpoint = 0;
   };
 
   Writer(FileSystem& files, const Clock& clock, const Options& options, Listener* listener,
@@ -73,7 +78,11 @@ class Writer {
   void publish_one(const std::shared_ptr<Segment>& segment, Group::Entry& entry);
   void housekeep();
   void write_marker();
-  std::shared_ptr<Segment> nearly_empty() const;
+  void keep_checkpoints();
+  void begin_checkpoint();
+  void finish_checkpoint();
+  void last_checkpoint();
+  std::shared_ptr<Segment> worth_moving();
   void move_forward();
   Result<Pending> moved(Sequence instance, const Segment& from) const;
   bool fenced() const;
@@ -118,7 +127,22 @@ class Writer {
   std::optional<Time> last_sync_;
   std::optional<Time> cursors_stored_;
   bool large_due_ = false;
-  std::uint64_t moved_from_ = 0;  // the last segment whose objects were moved
+
+  CheckpointFiles checkpoints_;
+  struct Making {
+    std::uint64_t group = 0;
+    std::uint64_t segment = 0;
+    std::future<Result<void>> written;
+    bool all_written = false;  // every record that it may know of was handed to the disk
+  };
+  std::optional<Making> making_;
+  std::atomic<bool> made_{false};  // making_->written is ready
+  std::uint64_t octets_since_checkpoint_ = 0;
+  std::uint64_t records_since_checkpoint_ = 0;
+  std::uint64_t checkpoint_segment_ = 0;  // the last one that the newest checkpoint knows
+  std::uint64_t covered_ = 0;             // both know all of the segments below this one
+  bool moving_ = false;                   // too much is kept for too little
+  std::set<std::uint64_t> not_moved_;     // segments with objects that can not be read
   struct Written {
     std::shared_ptr<Segment> segment;
     Group group;

@@ -7,6 +7,12 @@
 
 /// What the writer does between groups: late syncs, markers, cursors, recycling.
 namespace dr::journal {
+namespace {
+
+constexpr std::uint64_t kCheckpointRecords = 200'000;
+constexpr std::uint64_t kSlice = 4U << 20;  // octets moved at a time
+
+}  // namespace
 
 bool Writer::fenced() const {
   const std::scoped_lock lock(state_.mutex);
@@ -28,7 +34,8 @@ void Writer::housekeep() {
     remove_large_files();
   }
   reclaim();
-  if (batch_.empty()) move_forward();
+  keep_checkpoints();
+  if (batch_.empty() && !fenced()) move_forward();
   const bool to_tell = told_group_ < last_with_records_ || synced_oldest_ < oldest_;
   if (to_tell && !unsynced_since_ && last_sync_ && now >= *last_sync_ + options_.idle_sync) {
     write_marker();
@@ -53,8 +60,9 @@ void Writer::write_marker() {
   if (!done) fence(done.error());
 }
 
-/// Gives up the oldest segments in order, while nobody needs anything in them. Order matters: an
-/// outcome stands behind its object, so an object never comes back without its outcomes.
+/// Gives up segments of which nobody needs anything. The oldest in order: an outcome stands behind
+/// its object, so an object never comes back without its outcomes. Any other once two checkpoints
+/// know what all of its records came to: no start reads them again, even if one is damaged.
 void Writer::reclaim() {
   const std::scoped_lock lock(state_.mutex);
   std::optional<Sequence> passed;
@@ -67,41 +75,135 @@ void Writer::reclaim() {
     state_.segments.pop_oldest();
     oldest_ = state_.segments.oldest()->number;
   }
+  state_.segments.erase_if([&](const std::shared_ptr<Segment>& each) {
+    if (each->number >= covered_ || each == segment_ || each->live_objects > 0 || each->pins > 0 ||
+        !each->file) {
+      return false;
+    }
+    if (!passed) passed = cursors_.lowest().value_or(state_.watermark);
+    if (value(each->end_sequence()) > value(*passed) + 1) return false;
+    not_moved_.erase(each->number);
+    pool_.give_back({each->name, std::move(each->file), each->capacity});
+    return true;
+  });
 }
 
-/// The oldest segment, where a few waiting objects are all that keeps it.
-std::shared_ptr<Segment> Writer::nearly_empty() const {
-  constexpr std::uint64_t kFew = 4;  // at most a quarter of it
-  const std::scoped_lock lock(state_.mutex);
-  if (state_.segments.size() < 2) return nullptr;
-  const std::shared_ptr<Segment>& oldest = state_.segments.oldest();
-  if (oldest == segment_ || oldest->number == moved_from_ || oldest->live_objects == 0 ||
-      oldest->live_octets > oldest->capacity / kFew) {
-    return nullptr;
+/// Once so much was written that a start would have to read long, and at the end.
+void Writer::keep_checkpoints() {
+  if (making_) return finish_checkpoint();
+  if (octets_since_checkpoint_ < options_.checkpoint_octets &&
+      records_since_checkpoint_ < kCheckpointRecords) {
+    return;
   }
-  const Sequence passed = cursors_.lowest().value_or(state_.watermark);
-  return value(oldest->end_sequence()) > value(passed) + 1 ? nullptr : oldest;
+  begin_checkpoint();
 }
 
-/// Writes what still waits in the oldest segment again, at the end. The states are those of now,
-/// and every outcome that is appended from now on stands behind the copy (the batch is empty): read
-/// in order, the records come to the same. Until the copy is durable the ledger leads to the
-/// original.
+/// Outcomes count in the ledger before they are written, so what is encoded here may be ahead of
+/// the disk: it gets its name only after all that had been appended by now is synced.
+void Writer::begin_checkpoint() {
+  if (!written_.empty()) {
+    if (auto synced = sync(); !synced) return fence(synced.error());
+  }
+  auto octets = std::make_shared<Bytes>();
+  {
+    const std::scoped_lock lock(state_.mutex);
+    *octets = encode(CheckpointView{durable_group_, state_.watermark, oldest_, offset_,
+                                    state_.segments, state_.ledger, state_.large});
+  }
+  octets_since_checkpoint_ = records_since_checkpoint_ = 0;
+  making_.emplace();
+  making_->group = durable_group_;
+  making_->segment = segment_->number;
+  making_->written = std::async(std::launch::async, [this, octets, group = durable_group_] {
+    auto written = checkpoints_.write_aside(group, *octets);
+    made_.store(true);
+    wake();
+    return written;
+  });
+}
+
+void Writer::finish_checkpoint() {
+  if (!made_.load() || !making_->all_written) return;
+  if (!written_.empty()) {
+    if (auto synced = sync(); !synced) return fence(synced.error());
+  }
+  made_.store(false);
+  auto done = making_->written.get();
+  if (done) done = checkpoints_.commit(making_->group);
+  if (done) {
+    covered_ = std::exchange(checkpoint_segment_, making_->segment);
+  } else {
+    log::event(log::Level::kWarning, "journal.no_checkpoint",
+               {{"error", done.error().to_string()}});
+  }
+  making_.reset();
+}
+
+/// Everything is written and synced. A short journal is read faster than a checkpoint is written.
+void Writer::last_checkpoint() {
+  const auto finish = [this] {
+    making_->written.wait();
+    making_->all_written = true;
+    finish_checkpoint();
+  };
+  if (making_) finish();
+  if (octets_since_checkpoint_ < options_.checkpoint_octets / 16) return;
+  begin_checkpoint();
+  finish();
+}
+
+/// A segment to be emptied, while more is kept than a tenth above what waits: of those that can be
+/// given up afterwards, the one in which least waits.
+std::shared_ptr<Segment> Writer::worth_moving() {
+  constexpr std::uint64_t kSlack = 2;  // segments
+  const std::scoped_lock lock(state_.mutex);
+  const Sequence passed = cursors_.lowest().value_or(state_.watermark);
+  std::uint64_t kept = 0;
+  std::uint64_t live = 0;
+  std::shared_ptr<Segment> best;
+  for (const std::shared_ptr<Segment>& each : state_.segments) {
+    if (each == segment_ || !each->file) continue;
+    kept += each->capacity;
+    live += each->live_octets;
+    const bool first = each == state_.segments.oldest();
+    if ((!first && each->number >= covered_) || each->live_objects == 0 ||
+        value(each->end_sequence()) > value(passed) + 1 || not_moved_.contains(each->number)) {
+      continue;
+    }
+    if (!best || each->live_octets < best->live_octets) best = each;
+  }
+  const std::uint64_t most = live + live / (moving_ ? 20 : 10) + kSlack * options_.segment_octets;
+  if (!best || kept <= most || best->live_octets > best->capacity / 10 * 9) return nullptr;
+  return best;
+}
+
+/// Writes what still waits in a segment again, at the end. The states are those of now, and every
+/// outcome that is appended from now on stands behind the copy (the batch is empty): read in order,
+/// the records come to the same. Until the copy is durable the ledger leads to the original. Done
+/// in slices, between which senders get their turn.
 void Writer::move_forward() {
-  const std::shared_ptr<Segment> from = nearly_empty();
+  const auto free = files_.free_octets();
+  const bool room = pool_.size() > 1 || (free && *free > 2 * options_.segment_octets);
+  // Never into the reserve.
+  const std::shared_ptr<Segment> from = room && !refusing() ? worth_moving() : nullptr;
+  moving_ = from != nullptr;
   if (!from) return;
-  moved_from_ = from->number;
   std::vector<Sequence> instances;
   {
     const std::scoped_lock lock(state_.mutex);
     instances = state_.ledger.in_segment(*from);
   }
+  std::uint64_t octets = 0;
   for (const Sequence instance : instances) {
-    if (auto pending = moved(instance, *from)) {
+    if (octets >= kSlice) break;
+    auto pending = moved(instance, *from);
+    if (pending) {
+      octets += pending->header.total_octets();
       batch_.push_back(std::move(*pending));
-    } else {
-      log::event(log::Level::kError, "journal.not_moved", {{"error", pending.error().to_string()}});
+      continue;
     }
+    log::event(log::Level::kError, "journal.not_moved", {{"error", pending.error().to_string()}});
+    not_moved_.insert(from->number);
   }
   write_batch();
   if (!fenced()) reclaim();

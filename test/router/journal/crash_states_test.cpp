@@ -23,6 +23,7 @@ class CrashStates : public JournalTest {
     for (int life = 0; life < 2; ++life) {
       Options options = small_options();
       options.ahead_octets = 128 << 10;
+      options.checkpoint_octets = 48 << 10;
       options.idle_sync = std::chrono::milliseconds(life);  // 0: each lazy record is synced
       auto journal = open(files_, options);
       Cursor& cursor = journal->cursor("audit");

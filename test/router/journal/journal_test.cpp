@@ -1,5 +1,7 @@
 #include "router/journal/journal.h"
 
+#include <map>
+#include <set>
 #include <thread>
 
 #include "test/router/journal/journal_fixture.h"
@@ -173,7 +175,8 @@ TEST_F(JournalTest, NewerFormatIsLeftUntouched) {
   open(files).reset();
   const Bytes spool = files.content("spool");
   std::string text(as_text(spool));
-  text.replace(text.find("format 1"), 8, "format 2");
+  const std::string format = "format " + std::to_string(kFormatVersion);
+  text.replace(text.find(format), format.size(), "format " + std::to_string(kFormatVersion + 1));
   files.set_content("spool", Bytes(as_bytes(text).begin(), as_bytes(text).end()));
   const std::size_t before = files.operations();
   const auto refused = try_open(files);
@@ -263,6 +266,95 @@ TEST_F(JournalTest, BurstIsPreparedForFromThenOn) {
   EXPECT_GE(ready(), 7U);
 }
 
+/// What a dead destination keeps, in octets of segments and of objects.
+TEST_F(JournalTest, DeadDestinationKeepsItsOwnObjectsAndATenthMore) {
+  FaultFileSystem files;
+  Options options = small_options();
+  options.segment_octets = 128 << 10;
+  options.checkpoint_octets = 512 << 10;
+  std::map<Sequence, std::string> waiting;
+  {
+    auto journal = open(files, options);
+    Cursor& cursor = journal->cursor("audit");
+    for (unsigned i = 0; i < 20'000; ++i) {
+      const bool dead = i % 20 == 0;
+      std::string text = pattern(3'000, i);
+      const auto sequence = append(*journal, text, {dead ? "dead" : "a"});
+      ASSERT_TRUE(sequence.ok());
+      if (dead) {
+        waiting[*sequence] = std::move(text);
+      } else {
+        ASSERT_TRUE(journal->append(outcome(*sequence, "a", DeliveryState::kDelivered)).ok());
+      }
+      cursor.advance(*sequence);
+    }
+    // Moved objects stand closely together; the rest of the bound is what a checkpoint has still to
+    // cover, twice, and what moves.
+    const auto bound = [&] { return waiting.size() * 3'300 * 11 / 10 + (3 * 512 << 10); };
+    const auto kept = [&] { return journal->stats().segments * options.segment_octets; };
+    for (unsigned i = 0; i < 1'000 && kept() > bound(); ++i) {
+      const auto sequence = append(*journal, "nudge");
+      ASSERT_TRUE(journal->append(outcome(*sequence, "a", DeliveryState::kDelivered)).ok());
+      cursor.advance(*sequence);
+    }
+    EXPECT_LE(kept(), bound());
+    for (const auto& [sequence, text] : waiting) ASSERT_EQ(*body(*journal, sequence), text);
+  }
+  {
+    auto journal = open(files, options);
+    EXPECT_TRUE(journal->recovery().findings.empty()) << journal->recovery().findings.front();
+    EXPECT_LE(journal->recovery().records, 4'000U);
+    const auto open_ones = journal->open_deliveries();
+    ASSERT_EQ(open_ones.size(), waiting.size());
+    for (const OpenDelivery& each : open_ones) {
+      EXPECT_EQ(each.destination, "dead");
+      ASSERT_EQ(*body(*journal, each.instance), waiting.at(each.instance));
+    }
+    // Without its checkpoints everything that waits is found all the same.
+    journal.reset();
+    const auto checkpoints = files.list("checkpoints");
+    for (const std::string& name : *checkpoints) {
+      ASSERT_TRUE(files.unlink("checkpoints/" + name).ok());
+    }
+    journal = open(files, options);
+    std::set<Sequence> found;
+    for (const OpenDelivery& each : journal->open_deliveries()) found.insert(each.instance);
+    for (const auto& [sequence, text] : waiting) ASSERT_TRUE(found.contains(sequence));
+  }
+}
+
+TEST_F(JournalTest, CheckpointThatIsDamagedCostsOnlyTheReadingOfMore) {
+  for (const bool both : {false, true}) {
+    FaultFileSystem files;
+    Options options = small_options();
+    options.checkpoint_octets = 64 << 10;
+    {
+      auto journal = open(files, options);
+      for (unsigned i = 0; i < 200; ++i) {
+        ASSERT_TRUE(append(*journal, pattern(3'000, i), {"dead"}).ok());
+      }
+    }
+    const auto names = *files.list("checkpoints");
+    ASSERT_EQ(names.size(), 2U);
+    const std::string newest = "checkpoints/" + std::max(names[0], names[1]);
+    for (const std::string& name : names) {
+      const std::string path = "checkpoints/" + name;
+      if (path != newest && !both) continue;
+      Bytes octets = files.content(path);
+      octets[octets.size() / 2] ^= std::byte{4};
+      files.set_content(path, std::move(octets));
+    }
+    auto journal = open(files, options);
+    EXPECT_EQ(journal->recovery().findings.size(), both ? 2U : 1U);
+    EXPECT_EQ(journal->recovery().damaged_records, 0U);
+    const auto open_ones = journal->open_deliveries();
+    ASSERT_EQ(open_ones.size(), 200U);
+    for (unsigned i = 0; i < 200; ++i) {
+      EXPECT_EQ(*body(*journal, open_ones[i].instance), pattern(3'000, i));
+    }
+  }
+}
+
 TEST_F(JournalTest, SlowCursorKeepsItsSegments) {
   FaultFileSystem files;
   auto journal = open(files);
@@ -308,7 +400,8 @@ TEST_F(JournalTest, FewWaitingObjectsAreMovedForwardWithTheirStates) {
   EXPECT_EQ(waiting[0].instance, Sequence{1});
   EXPECT_EQ(waiting[0].destination, "dead");
   EXPECT_EQ(waiting[0].attempts, 4U);
-  EXPECT_GT(all(*journal).front().sequence, Sequence{300});
+  const auto rest = all(*journal);
+  EXPECT_TRUE(rest.empty() || rest.front().sequence > Sequence{300});
 }
 
 TEST_F(JournalTest, FullDiskRefusesObjectsButKeepsOutcomes) {
