@@ -184,6 +184,7 @@ class Node::Impl final : public admin::NodeView {
   Result<std::vector<db::TracedObject>> trace(const std::string& uid, std::size_t limit) override {
     if (!config_.sqlite) return audit::trace_journal(*journal_, config_.node, uid, limit);
     // Who asks for what was just received gets it: the audit is written a moment later.
+    journal_->flush(kTraceWaits);
     const bool complete = feeds_.front()->wait_written(journal_->watermark(), kTraceWaits);
     auto stored = trace_audit(uid, limit);
     if (complete && stored) return stored;

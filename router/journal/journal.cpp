@@ -96,6 +96,8 @@ class SpoolJournal final : public Journal {
     return {};
   }
 
+  bool flush(std::chrono::milliseconds at_most) override { return writer_.flush(at_most); }
+
   Result<std::optional<Record>> read_after(Sequence after) override {
     for (;;) {
       Sequence sequence{};

@@ -149,6 +149,10 @@ class Journal {
   Result<void> append(const SecurityRecord& r) { return append(RecordType::kSecurity, encode(r)); }
   Result<void> append(const OperatorRecord& r) { return append(RecordType::kOperator, encode(r)); }
 
+  /// Makes everything that was appended by now durable, at most for so long: who asks what became
+  /// of an object sees it. Whether it is.
+  virtual bool flush(std::chrono::milliseconds at_most) = 0;
+
   /// The first durable record after `after`, or nullopt at the watermark. A damaged record is
   /// passed over (it is counted, and its deliveries are `damaged`). Sequential reading is cheap.
   virtual Result<std::optional<Record>> read_after(Sequence after) = 0;

@@ -81,6 +81,14 @@ std::optional<Pending> Writer::push(Pending pending) {
   return std::nullopt;
 }
 
+bool Writer::flush(std::chrono::milliseconds at_most) {
+  std::unique_lock lock(mutex_);
+  if (closed_) return true;
+  const std::uint64_t mine = ++flush_wanted_;
+  wake_.notify_one();
+  return flushed_.wait_for(lock, at_most, [&] { return closed_ || flush_done_ >= mine; });
+}
+
 void Writer::wake() {
   const std::scoped_lock lock(mutex_);
   wake_.notify_one();
@@ -109,6 +117,7 @@ void Writer::run() {
     write_batch();
     stuck_ = !batch_.empty();
     if (making_ && !stuck_) making_->all_written = true;
+    finish_flush();
     housekeep();
   }
   refuse_objects({Errc::kCancelled, "the journal is closed"});
@@ -124,12 +133,27 @@ void Writer::run() {
   }
 }
 
+void Writer::finish_flush() {
+  if (stuck_ || fenced()) return;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (flush_done_ >= flushing_) return;
+  }
+  if (!written_.empty()) {
+    if (auto synced = sync(); !synced) return fence(synced.error());
+  }
+  const std::scoped_lock lock(mutex_);
+  flush_done_ = flushing_;
+  flushed_.notify_all();
+}
+
 /// Waits for records or for something that is due; takes what is queued. False: stopped, and
 /// nothing is left to write.
 bool Writer::gather() {
   std::unique_lock lock(mutex_);
   const auto awake = [this] {
-    return stopping_ || !incoming_.empty() || (made_.load() && batch_.empty());
+    return stopping_ || !incoming_.empty() || flush_wanted_ > flushing_ ||
+           (made_.load() && batch_.empty());
   };
   if (const auto due = deadline()) {
     wake_.wait_until(lock, *due, awake);
@@ -138,9 +162,11 @@ bool Writer::gather() {
   }
   std::move(incoming_.begin(), incoming_.end(), std::back_inserter(batch_));
   incoming_.clear();
+  flushing_ = flush_wanted_;
   // What still found no space at the last attempt is given up.
   if (!stopping_ || (!batch_.empty() && !stuck_)) return true;
   closed_ = true;
+  flushed_.notify_all();
   return false;
 }
 

@@ -57,6 +57,8 @@ class Writer {
 
   /// Answers the record when the journal is closed.
   std::optional<Pending> push(Pending pending);
+  /// See Journal::flush().
+  bool flush(std::chrono::milliseconds at_most);
   /// Something other than a record is to be done.
   void wake();
   /// Why objects are refused, or nullopt.
@@ -67,6 +69,7 @@ class Writer {
 
   void run();
   bool gather();
+  void finish_flush();
   std::optional<Time> deadline() const;
   void write_batch();
   void refuse_objects(const Error& why);
@@ -100,8 +103,11 @@ class Writer {
   SegmentPool& pool_;
   CursorStore& cursors_;
 
-  std::mutex mutex_;  // of the next three
+  std::mutex mutex_;  // of all up to closed_
   std::condition_variable wake_;
+  std::condition_variable flushed_;
+  std::uint64_t flush_wanted_ = 0;  // requests made, and
+  std::uint64_t flush_done_ = 0;    // answered
   std::vector<Pending> incoming_;
   bool stopping_ = false;
   bool closed_ = false;
@@ -110,8 +116,9 @@ class Writer {
   Epoch epoch_{};
   std::deque<Pending> batch_;
   std::shared_ptr<Segment> segment_;
-  std::uint64_t offset_ = 0;  // where the next group goes
-  bool stuck_ = false;        // the batch could not be written for want of space
+  std::uint64_t offset_ = 0;    // where the next group goes
+  std::uint64_t flushing_ = 0;  // requests made when the batch was taken
+  bool stuck_ = false;          // the batch could not be written for want of space
   std::uint64_t next_group_ = 1;
   std::uint64_t next_segment_ = 1;
   Sequence next_sequence_{1};

@@ -127,7 +127,8 @@ settled() {
   "$router" queue list -c "$config" --json >"$work/queue.json" &&
     jq -e 'all(.[]; .state != "waiting" and .state != "sending")' "$work/queue.json" >/dev/null
 }
-wait_until 120 settled || echo "after two minutes something still waits; below is how it stands"
+# Twice: what has just been received is in the journal a moment before it is in a queue.
+wait_until 120 settled && read -rt 0.3 <> <(:) || wait_until 120 settled || echo "after two minutes something still waits; below is how it stands"
 
 # What was sent, by SOP Instance UID and modality, and how the router says it stands.
 while IFS= read -r -d '' file; do

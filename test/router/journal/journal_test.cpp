@@ -355,6 +355,21 @@ TEST_F(JournalTest, CheckpointThatIsDamagedCostsOnlyTheReadingOfMore) {
   }
 }
 
+TEST_F(JournalTest, FlushMakesDurableWhatNobodyWaitsFor) {
+  FaultFileSystem files;
+  auto journal = open(files);  // which would sync an outcome after an hour
+  const auto sequence = append(*journal, "x");
+  ASSERT_TRUE(journal->append(outcome(*sequence, "a", DeliveryState::kDelivered)).ok());
+  EXPECT_TRUE(journal->flush(std::chrono::seconds(60)));
+  EXPECT_EQ(journal->watermark(), Sequence{2});
+  EXPECT_TRUE(journal->flush(std::chrono::seconds(60)));
+  auto& after = crashed(files, Survives::kNothing);
+  EXPECT_TRUE(open(after)->open_deliveries().empty());
+  files.set_hook([](const Operation&) { return Error{Errc::kIo, "gone"}; });
+  ASSERT_TRUE(journal->append(outcome(*sequence, "a", DeliveryState::kDelivered)).ok());
+  EXPECT_FALSE(journal->flush(std::chrono::milliseconds(50)));
+}
+
 TEST_F(JournalTest, SlowCursorKeepsItsSegments) {
   FaultFileSystem files;
   auto journal = open(files);
