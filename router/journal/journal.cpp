@@ -6,6 +6,7 @@
 #include "dimse/base/log.h"
 #include "router/journal/body_reader.h"
 #include "router/journal/moved_head.h"
+#include "router/journal/outcome_ring.h"
 #include "router/journal/random_id.h"
 #include "router/journal/spool.h"
 #include "router/journal/writer.h"
@@ -46,7 +47,10 @@ class SpoolJournal final : public Journal {
     epoch_ = Epoch{load_le<std::uint64_t>(random->data())};
     head_seed_ = head_seed(epoch_);
     if (auto ready = pool_.start(std::move(recovered->free)); !ready) return ready;
-    return open_epoch(std::move(*recovered));
+    auto unwritten = read_ring(recovered->segments);
+    if (!unwritten) return std::move(unwritten).error();
+    if (auto opened = open_epoch(std::move(*recovered)); !opened) return opened;
+    return append_unwritten(*unwritten);
   }
 
   const RecoveryReport& recovery() const override { return report_; }
@@ -80,12 +84,16 @@ class SpoolJournal final : public Journal {
     push_object(std::move(pending));
   }
 
+  using Journal::append;
   Result<void> append(RecordType type, Bytes head) override {
     Pending pending(type, head, head_seed_);
     if (!fits(pending)) return too_long(pending);
     if (type == RecordType::kOutcome) {
       auto outcome = decode_outcome(head);
       if (!outcome) return std::move(outcome).error();
+      if (auto put = ring_.put(epoch_, head); !put) {
+        log::event(log::Level::kWarning, "journal.ring", {{"error", put.error().to_string()}});
+      }
       const std::scoped_lock lock(state_.mutex);
       if (state_.fenced) return *state_.fenced;
       if (state_.ledger.apply(*outcome)) pending.finishes = outcome->instance;
@@ -180,6 +188,26 @@ class SpoolJournal final : public Journal {
   }
 
  private:
+  /// Outcomes of the last life, some of which its writer may not have come to.
+  Result<std::vector<OutcomeRecord>> read_ring(const SegmentList& segments) {
+    if (auto opened = ring_.open(files_); !opened) return std::move(opened).error();
+    if (segments.empty() || segments.newest()->epochs.empty()) {
+      return std::vector<OutcomeRecord>{};
+    }
+    return ring_.read(segments.newest()->epochs.back().epoch);
+  }
+
+  Result<void> append_unwritten(const std::vector<OutcomeRecord>& outcomes) {
+    for (const OutcomeRecord& outcome : outcomes) {
+      {
+        const std::scoped_lock lock(state_.mutex);
+        if (!state_.ledger.lacks(outcome)) continue;
+      }
+      if (auto appended = append(outcome); !appended) return appended;
+    }
+    return {};
+  }
+
   Result<void> open_epoch(Recovered recovered) {
     Writer::Start from;
     from.epoch = epoch_;
@@ -278,6 +306,7 @@ class SpoolJournal final : public Journal {
   std::set<Sequence> damaged_;  // found after the start; guarded by state_.mutex
   SegmentPool pool_;
   CursorStore cursors_;
+  OutcomeRing ring_;
   Writer writer_;
 };
 

@@ -64,6 +64,18 @@ bool Ledger::apply(const OutcomeRecord& outcome) {
   return finished(*object);
 }
 
+bool Ledger::lacks(const OutcomeRecord& outcome) const {
+  const Object* const object = objects_.find(outcome.instance);
+  if (object == nullptr) return false;
+  for (const Delivery& each : object->all()) {
+    if (names_[each.destination] != outcome.destination) continue;
+    if (is_final(each.state)) return false;
+    return outcome.attempt > each.attempts ||
+           (outcome.attempt == each.attempts && outcome.state != each.state);
+  }
+  return false;
+}
+
 void Ledger::release(Sequence instance) {
   const Object* const object = objects_.find(instance);
   if (object != nullptr && finished(*object)) forget(instance);

@@ -47,6 +47,8 @@ class Ledger {
   /// and an outcome for "" settles an unrouted object. Answers whether nothing is left to do: then
   /// release() follows once the outcome is durable.
   bool apply(const OutcomeRecord& outcome);
+  /// Whether this outcome is later than all that the ledger knows of its delivery.
+  bool lacks(const OutcomeRecord& outcome) const;
   /// Forgets an object that is (still) finished.
   void release(Sequence instance);
   /// Forgets an object in whatever state.

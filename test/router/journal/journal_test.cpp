@@ -355,6 +355,46 @@ TEST_F(JournalTest, CheckpointThatIsDamagedCostsOnlyTheReadingOfMore) {
   }
 }
 
+TEST_F(JournalTest, OutcomeThatWasAppendedSurvivesAKillBeforeItIsWritten) {
+  FaultFileSystem files;
+  auto journal = open(files);
+  const auto sequence = append(*journal, "x", {"a", "b"});
+  // From here on the writer waits for the disk, until the journal is closed.
+  std::promise<void> killed;
+  std::atomic<bool> syncing{false};
+  auto wait = killed.get_future().share();
+  files.set_hook([&, wait](const Operation& operation) -> std::optional<Error> {
+    if (operation.kind == Kind::kSync && !syncing.exchange(true)) wait.wait();
+    return std::nullopt;
+  });
+  auto second = start_append(*journal, "y");
+  while (!syncing) std::this_thread::yield();
+  auto tried = outcome(*sequence, "a", DeliveryState::kWaiting);
+  tried.attempt = 1;
+  ASSERT_TRUE(journal->append(tried).ok());
+  tried.attempt = 2;
+  tried.state = DeliveryState::kDelivered;
+  ASSERT_TRUE(journal->append(tried).ok());
+  auto& after = crashed(files, Survives::kEverything);  // kill -9: the page cache stays
+  auto& without_power = crashed(files, Survives::kNothing);
+  killed.set_value();
+  EXPECT_TRUE(second.get().ok());
+  journal.reset();
+  journal = open(after);
+  const auto waiting = journal->open_deliveries();
+  ASSERT_EQ(waiting.size(), 2U);  // and the one that was not acknowledged
+  EXPECT_EQ(waiting[0].destination, "b");
+  EXPECT_TRUE(journal->flush(std::chrono::seconds(60)));
+  std::size_t outcomes = 0;
+  for (const Record& record : all(*journal)) outcomes += record.type == RecordType::kOutcome;
+  EXPECT_EQ(outcomes, 2U);
+  journal.reset();
+  journal = open(after);
+  for (const Record& record : all(*journal)) outcomes -= record.type == RecordType::kOutcome;
+  EXPECT_EQ(outcomes, 0U);  // not once more
+  EXPECT_EQ(open(without_power)->open_deliveries().size(), 2U);
+}
+
 TEST_F(JournalTest, FlushMakesDurableWhatNobodyWaitsFor) {
   FaultFileSystem files;
   auto journal = open(files);  // which would sync an outcome after an hour
