@@ -1,5 +1,7 @@
 #include "router/node.h"
 
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -20,6 +22,7 @@
 #include "router/audit/journal_trace.h"
 #include "router/delivery/engine.h"
 #include "router/intake.h"
+#include "router/journal/self_test.h"
 #include "router/node_events.h"
 #include "router/version.h"
 
@@ -176,6 +179,7 @@ class Node::Impl final : public admin::NodeView {
     gauges.journal = journal_->stats();
     if (const auto free = files_->free_octets()) gauges.disk_free_octets = *free;
     gauges.unrouted_objects = journal_->unrouted_objects();
+    gauges.sync_probe_seconds = sync_probe_seconds_;
     gauges.destinations = engine_->status();
     for (const auto& feed : feeds_) gauges.audit_sinks.push_back({feed->sink(), feed->lag()});
     return metrics_.text(gauges);
@@ -221,6 +225,9 @@ class Node::Impl final : public admin::NodeView {
     auto files = open_posix_file_system(config_.spool.string());
     if (!files) return files.error();
     files_ = *std::move(files);
+    if (auto local = journal::refuse_network(*files_); !local) {
+      return Error{local.error().code, config_.spool.string() + ": " + local.error().detail};
+    }
     journal::Options options;
     options.disk_reserve = config_.disk_reserve;
     options.inline_limit = kInlineLimit;
@@ -236,6 +243,22 @@ class Node::Impl final : public admin::NodeView {
                 {"damaged_records", report.damaged_records}});
     for (const std::string& finding : report.findings) {
       log::event(log::Level::kWarning, "journal.finding", {{"what", finding}});
+    }
+    return test_spool();
+  }
+
+  /// A disk that is full now may have space later: that is no reason not to start.
+  Result<void> test_spool() {
+    std::ifstream maps("/proc/self/maps");
+    const std::string mapped{std::istreambuf_iterator<char>(maps), {}};
+    auto tested = journal::self_test(*files_, clock_, mapped);
+    if (!tested && tested.error().code != Errc::kNoSpace) return tested.error();
+    if (!tested) return {};
+    sync_probe_seconds_ = tested->sync_seconds;
+    log::event(log::Level::kInfo, "spool.tested",
+               {{"sync_us", static_cast<std::uint64_t>(tested->sync_seconds * 1e6)}});
+    for (const std::string& warning : tested->warnings) {
+      log::event(log::Level::kWarning, "spool.warning", {{"what", warning}});
     }
     return {};
   }
@@ -338,6 +361,7 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<delivery::DeliveryEngine> engine_;
   std::unique_ptr<audit::Digester> digester_;
   std::vector<std::unique_ptr<audit::Feed>> feeds_;
+  double sync_probe_seconds_ = 0;  // set once, before anybody asks
   std::mutex trace_mutex_;
   std::unique_ptr<db::AuditStore> trace_store_;
   std::unique_ptr<Intake> intake_;

@@ -30,6 +30,9 @@ class File {
   virtual Result<void> close() = 0;
 };
 
+/// What a folder lies on, as far as that bears on what a sync is worth.
+enum class Medium { kDisk, kNetwork, kMemory, kUserSpace };
+
 /// What the journal and the folder destination need of a file system, relative to one folder that
 /// is open as a descriptor: a seam, so that tests can lose what was not synced. Names are given by
 /// this program, never by the wire: relative paths without "." and ".." (kInvalid), on which no
@@ -51,11 +54,14 @@ class FileSystem {
   virtual Result<std::vector<std::string>> list(const std::string& dir) const = 0;
   /// Octets that this process may still use.
   virtual Result<std::uint64_t> free_octets() const = 0;
+  virtual Medium medium() const { return Medium::kDisk; }
   /// An exclusive lock on `name`, held until the result is destroyed; kConflict when another
   /// process holds it.
   virtual Result<std::unique_ptr<File>> lock(const std::string& name) = 0;
 };
 
+/// By the number of statfs(2).
+Medium medium_of(std::uint32_t file_system_magic);
 /// Syncs a folder, and with it the names in it.
 Result<void> sync_folder(const std::filesystem::path& folder);
 /// Makes `folder` and what is missing above it, each synced into the folder above before the next.

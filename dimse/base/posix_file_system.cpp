@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "dimse/base/file_system.h"
@@ -245,6 +246,12 @@ class PosixFileSystem final : public FileSystem {
     return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
   }
 
+  Medium medium() const override {
+    struct statfs status {};
+    if (::fstatfs(root_.get(), &status) != 0) return Medium::kDisk;
+    return medium_of(static_cast<std::uint32_t>(status.f_type));
+  }
+
   Result<std::unique_ptr<File>> lock(const std::string& name) override {
     auto at = place(name);
     if (!at) return std::move(at).error();
@@ -309,6 +316,27 @@ Result<std::unique_ptr<FileSystem>> open_root(const std::string& root, Permissio
 }
 
 }  // namespace
+
+Medium medium_of(std::uint32_t file_system_magic) {
+  // linux/magic.h and statfs(2)
+  switch (file_system_magic) {
+    case 0x6969:      // NFS
+    case 0x517B:      // SMB
+    case 0xFF534D42:  // CIFS
+    case 0xFE534D42:  // SMB2
+    case 0x00C36400:  // Ceph
+    case 0x5346414F:  // AFS
+    case 0x01021997:  // 9P
+      return Medium::kNetwork;
+    case 0x01021994:  // tmpfs
+    case 0x858458F6:  // ramfs
+      return Medium::kMemory;
+    case 0x65735546:
+      return Medium::kUserSpace;
+    default:
+      return Medium::kDisk;
+  }
+}
 
 Result<void> sync_folder(const std::filesystem::path& folder) {
   const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

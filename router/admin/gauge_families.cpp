@@ -90,6 +90,10 @@ std::vector<MetricFamily> gauge_families(const Gauges& gauges, bool fenced) {
   Family("objects_unrouted", "Objects kept because no rule matched them.")
       .add({}, gauges.unrouted_objects)
       .into(all);
+  Family("journal_sync_probe_seconds",
+         "What a small write and its sync took at the start, in seconds.")
+      .add({}, gauges.sync_probe_seconds)
+      .into(all);
   add_destinations(gauges, all);
   Family lag("audit_lag_records", "Journal records that an audit sink has not been told yet.");
   for (const auto& sink : gauges.audit_sinks) lag.add({{"sink", sink.name}}, sink.lag_records);

@@ -20,6 +20,7 @@ struct Gauges {
   journal::Stats journal;
   std::uint64_t disk_free_octets = 0;
   std::uint64_t unrouted_objects = 0;
+  double sync_probe_seconds = 0;  // 0: not known
   std::vector<delivery::DestinationStatus> destinations;
   struct Sink {
     std::string name;

@@ -57,6 +57,7 @@ class FaultFileSystem final : public FileSystem {
   using Hook = std::function<std::optional<Error>(const Operation&)>;
   void set_hook(Hook hook);
   void set_capacity(std::uint64_t octets);
+  void set_medium(Medium medium) { medium_ = medium; }
 
   /// Operations that succeeded and changed something or made it durable.
   std::size_t operations() const;
@@ -78,6 +79,7 @@ class FaultFileSystem final : public FileSystem {
   Result<void> sync_dir(const std::string& name) override;
   Result<std::vector<std::string>> list(const std::string& dir) const override;
   Result<std::uint64_t> free_octets() const override;
+  Medium medium() const override { return medium_; }
   Result<std::unique_ptr<File>> lock(const std::string& name) override;
 
  private:
@@ -95,6 +97,7 @@ class FaultFileSystem final : public FileSystem {
   mutable std::mutex mutex_;
   Hook hook_;
   std::uint64_t capacity_ = 1ULL << 40;
+  Medium medium_ = Medium::kDisk;
   std::uint64_t next_file_ = 1;
   std::map<std::string, std::shared_ptr<Node>> files_;
   std::set<std::string> dirs_;

@@ -123,6 +123,7 @@ const std::map<std::string, std::set<std::string>> kNames = {
     {"audit_rows_total", {"sink"}},
     {"audit_rows_refused_total", {"sink"}},
     {"journal_fenced", {}},
+    {"journal_sync_probe_seconds", {}},
     {"journal_damaged_records_total", {}},
     {"disk_free_bytes", {}},
     {"objects_unrouted", {}},
