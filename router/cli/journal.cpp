@@ -6,6 +6,7 @@
 
 #include "dimse/base/file_system.h"
 #include "router/cli/command.h"
+#include "router/cli/export.h"
 #include "router/journal/verify.h"
 
 namespace dr::cli {
@@ -91,6 +92,7 @@ int examine(const std::string& file, bool bodies, bool json) {
 void add_journal(CLI::App& app, Action& action) {
   struct Options {
     std::string file;
+    std::string folder;
     bool json = false;
   };
   auto options = std::make_shared<Options>();
@@ -106,6 +108,14 @@ void add_journal(CLI::App& app, Action& action) {
   };
   add("verify", "read everything, compare all checksums", true);
   add("stats", "what stands there", false);
+  CLI::App* rescue = command->add_subcommand(
+      "export", "write every object that can be read to a folder, as Part 10 files with a list");
+  add_config_option(*rescue, options->file);
+  rescue->add_option("folder", options->folder, "is made; files there are never replaced")
+      ->required();
+  rescue->callback([options, &action] {
+    action = [options] { return export_journal(options->file, options->folder); };
+  });
 }
 
 }  // namespace dr::cli

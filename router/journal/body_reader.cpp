@@ -109,6 +109,14 @@ std::unique_ptr<BodyReader> inline_body(SegmentPin segment, const StoredRecord& 
   return std::make_unique<InlineBody>(std::move(segment), range);
 }
 
+Result<std::unique_ptr<BodyReader>> body_of(FileSystem& files, SegmentPin segment,
+                                            const StoredRecord& record) {
+  if ((record.header.flags & kLargeBody) == 0) return inline_body(std::move(segment), record);
+  const auto ref = read_large_ref(*segment, record);
+  if (!ref) return ref.error();
+  return large_body(files, *ref);
+}
+
 Result<std::unique_ptr<BodyReader>> large_body(FileSystem& files, const LargeRef& ref) {
   auto file = files.open(large_file_name(ref), FileSystem::Mode::kRead);
   if (!file) return std::move(file).error();

@@ -24,5 +24,8 @@ Result<LargeRef> read_large_ref(const Segment& segment, const StoredRecord& reco
 /// A reader of an object's octets in its segment, or in its own file.
 std::unique_ptr<BodyReader> inline_body(SegmentPin segment, const StoredRecord& record);
 Result<std::unique_ptr<BodyReader>> large_body(FileSystem& files, const LargeRef& ref);
+/// Whichever of them the record has.
+Result<std::unique_ptr<BodyReader>> body_of(FileSystem& files, SegmentPin segment,
+                                            const StoredRecord& record);
 
 }  // namespace dr::journal

@@ -140,10 +140,7 @@ class SpoolJournal final : public Journal {
     lock.unlock();
     auto stored = read_stored(*pin, place->offset, epoch, instance);
     if (!stored) return std::move(stored).error();
-    if ((stored->header.flags & kLargeBody) == 0) return inline_body(std::move(pin), *stored);
-    auto ref = read_large_ref(*pin, *stored);
-    if (!ref) return std::move(ref).error();
-    return large_body(files_, *ref);
+    return body_of(files_, std::move(pin), *stored);
   }
 
   Cursor& cursor(const std::string& name) override { return cursors_.get(name, epoch_); }

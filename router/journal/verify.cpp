@@ -22,12 +22,7 @@ Result<void> read_to_end(BodyReader& body, Bytes& buffer) {
 /// The octets of one record's body, wherever they are. A record without one is fine.
 Result<void> check_body(FileSystem& files, const std::shared_ptr<Segment>& segment,
                         const StoredRecord& record, Bytes& buffer) {
-  if ((record.header.flags & kLargeBody) == 0) {
-    return read_to_end(*inline_body(SegmentPin(segment), record), buffer);
-  }
-  const auto ref = read_large_ref(*segment, record);
-  if (!ref) return ref.error();
-  const auto body = large_body(files, *ref);
+  const auto body = body_of(files, SegmentPin(segment), record);
   if (!body) return body.error();
   return read_to_end(**body, buffer);
 }

@@ -30,6 +30,14 @@ struct State {
   bool starved = false;  // the last request for a segment found none
 };
 
+/// A checkpoint that is encoded, and not committed yet.
+struct CheckpointInMaking {
+  std::uint64_t group = 0;
+  std::uint64_t segment = 0;
+  std::future<Result<void>> written;
+  bool all_written = false;  // every record that it may know of was handed to the disk
+};
+
 /// The one thread that writes segments: takes what is queued as a group, writes it, syncs when
 /// somebody waits, tells them. A failed write or sync fences: nothing is written afterwards.
 class Writer {
@@ -136,13 +144,7 @@ class Writer {
   bool large_due_ = false;
 
   CheckpointFiles checkpoints_;
-  struct Making {
-    std::uint64_t group = 0;
-    std::uint64_t segment = 0;
-    std::future<Result<void>> written;
-    bool all_written = false;  // every record that it may know of was handed to the disk
-  };
-  std::optional<Making> making_;
+  std::optional<CheckpointInMaking> making_;
   std::atomic<bool> made_{false};  // making_->written is ready
   std::uint64_t octets_since_checkpoint_ = 0;
   std::uint64_t records_since_checkpoint_ = 0;

@@ -173,6 +173,43 @@ TEST_F(CommandLine, VerifyFindsOneChangedOctet) {
   std::fstream(segment, std::ios::in | std::ios::out | std::ios::binary).seekp(place).put('E');
   const auto damaged = router_.run({"journal", "verify"});
   EXPECT_EQ(damaged.status, 1) << damaged.output;
+  const auto folder = router_.folder() / "rescued";
+  const auto exported = router_.run({"journal", "export", folder.string()});
+  EXPECT_EQ(exported.status, 1) << exported.output;
+  std::size_t named = 0;
+  for (const auto& file : files_below(folder)) named += file.extension() == ".damaged" ? 1 : 0;
+  EXPECT_EQ(named, 1U) << exported.output;
+}
+
+TEST_F(CommandLine, ExportRescuesWhatWaits) {
+  peer_.stop();
+  write_rules(router_, route_all({"peer"}));
+  router_.stop();
+  router_.start();
+  TempDir own;
+  const auto sent = write_part10({}, own / "one.dcm");
+  ASSERT_EQ(Modality(router_.port()).send({sent}).at("sent"), 1);
+  const auto folder = router_.folder() / "rescued";
+  const auto running = router_.run({"journal", "export", folder.string()});
+  EXPECT_EQ(running.status, 3) << running.output;
+  router_.stop();
+  std::filesystem::remove_all(folder);
+  const auto exported = router_.run({"journal", "export", folder.string()});
+  EXPECT_EQ(exported.status, 0) << exported.output;
+  std::filesystem::path rescued;
+  for (const auto& file : files_below(folder)) {
+    if (file.extension() == ".dcm") rescued = file;
+  }
+  ASSERT_FALSE(rescued.empty()) << exported.output;
+  EXPECT_EQ(data_set(rescued), sent_data_set(sent));
+  std::ifstream list(folder / "objects.jsonl");
+  const auto line = nlohmann::json::parse(list);
+  EXPECT_EQ(line.at("states").at("peer"), "waiting");
+  EXPECT_EQ(line.at("file"), rescued.filename().string());
+  // Nothing is replaced.
+  const auto again = router_.run({"journal", "export", folder.string()});
+  EXPECT_EQ(again.status, 3) << again.output;
+  EXPECT_EQ(data_set(rescued), sent_data_set(sent));
 }
 
 TEST_F(CommandLine, WrongUsageIsTwo) {
