@@ -288,7 +288,9 @@ class Node::Impl final : public admin::NodeView {
     for (const auto& feed : feeds_) {
       wakes.push_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
     }
-    events_.attach(*journal_, std::move(wakes));
+    events_.attach(*journal_, std::move(wakes), [this](const journal::SyncStats& stats) {
+      if (stats.objects > 0) digester_->received(stats.octets);
+    });
     engine_->start();
   }
 

@@ -7,9 +7,10 @@
 
 namespace dr {
 
-void NodeEvents::attach(journal::Journal& journal, std::vector<Wake> consumers) {
+void NodeEvents::attach(journal::Journal& journal, std::vector<Wake> consumers, Synced synced) {
   journal_ = &journal;
   consumers_ = std::move(consumers);
+  synced_ = std::move(synced);
   attached_.store(true);
 }
 
@@ -18,7 +19,10 @@ void NodeEvents::advanced(journal::Sequence watermark) {
   for (const Wake& wake : consumers_) wake(watermark);
 }
 
-void NodeEvents::synced(const journal::SyncStats& stats) { metrics_.synced(stats); }
+void NodeEvents::synced(const journal::SyncStats& stats) {
+  metrics_.synced(stats);
+  if (attached_.load()) synced_(stats);
+}
 
 void NodeEvents::fenced(const Error& why) {
   metrics_.fenced();

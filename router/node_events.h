@@ -18,8 +18,10 @@ class NodeEvents final : public journal::Listener, public delivery::Observer {
       : metrics_(metrics), process_start_(process_start) {}
 
   using Wake = std::function<void(journal::Sequence)>;
-  /// From now on the journal's progress goes to `consumers` and records to `journal`; called once.
-  void attach(journal::Journal& journal, std::vector<Wake> consumers);
+  using Synced = std::function<void(const journal::SyncStats&)>;
+  /// From now on the journal's progress goes to `consumers` and `synced`, and records to `journal`;
+  /// called once.
+  void attach(journal::Journal& journal, std::vector<Wake> consumers, Synced synced);
   /// From now on nobody is woken. Calls that are under way may still end.
   void detach() { attached_.store(false); }
 
@@ -41,6 +43,7 @@ class NodeEvents final : public journal::Listener, public delivery::Observer {
   const std::uint64_t process_start_;
   journal::Journal* journal_ = nullptr;
   std::vector<Wake> consumers_;
+  Synced synced_;
   std::atomic<bool> attached_{false};
 };
 

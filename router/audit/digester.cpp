@@ -1,6 +1,7 @@
 #include "router/audit/digester.h"
 
 #include <array>
+#include <atomic>
 #include <deque>
 #include <thread>
 #include <utility>
@@ -31,6 +32,10 @@ class Digester::Impl {
   ~Impl() { stop(); }
 
   void advanced(Sequence watermark) { wake_.advanced(watermark); }
+  void received(std::uint64_t octets) {
+    received_ += octets;
+    last_received_ = std::chrono::steady_clock::now();
+  }
   void stop() {
     if (!thread_.joinable()) return;
     wake_.stop();
@@ -102,14 +107,23 @@ class Digester::Impl {
     return appended;
   }
 
+  void give_way() {
+    while (!wake_.stopping() && received_ < digested_ + kMostBehind &&
+           std::chrono::steady_clock::now() - last_received_.load() < kCalm) {
+      wake_.pause(kCalm);
+    }
+  }
+
   Result<std::string> sha256_of(Sequence instance) {
     auto body = journal_.open_body(instance);
     if (!body) return std::move(body).error();
     bool good = EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
     for (;;) {
+      give_way();
       const auto n = (*body)->read(buffer_);
       if (!n) return n.error();
       if (*n == 0) break;
+      digested_ += *n;
       good = good && EVP_DigestUpdate(context_.get(), buffer_.data(), *n) == 1;
     }
     std::array<unsigned char, EVP_MAX_MD_SIZE> octets{};
@@ -122,8 +136,11 @@ class Digester::Impl {
   journal::Journal& journal_;
   journal::Cursor& cursor_;
   Wake wake_;
+  std::atomic<std::uint64_t> received_{0};  // octets since the start
+  std::atomic<SteadyTime> last_received_{};
   // What follows is of the thread.
   Sequence position_;
+  std::uint64_t digested_ = 0;     // octets
   std::deque<Sequence> appended_;  // objects whose digests are not known to be durable
   std::unique_ptr<EVP_MD_CTX, FreeContext> context_{EVP_MD_CTX_new()};
   Bytes buffer_ = Bytes(kReadOctets);
@@ -134,6 +151,7 @@ class Digester::Impl {
 Digester::Digester(journal::Journal& journal) : impl_(std::make_unique<Impl>(journal)) {}
 Digester::~Digester() = default;
 void Digester::advanced(Sequence watermark) { impl_->advanced(watermark); }
+void Digester::received(std::uint64_t octets) { impl_->received(octets); }
 void Digester::stop() { impl_->stop(); }
 
 }  // namespace dr::audit
