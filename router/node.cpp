@@ -22,6 +22,7 @@
 #include "router/audit/journal_trace.h"
 #include "router/delivery/engine.h"
 #include "router/intake.h"
+#include "router/journal/scrubber.h"
 #include "router/journal/self_test.h"
 #include "router/node_events.h"
 #include "router/version.h"
@@ -110,6 +111,7 @@ class Node::Impl final : public admin::NodeView {
     }
     log::event(log::Level::kInfo, "node.stopping", {});
     stop_listeners();
+    if (scrubber_) scrubber_->stop();
     if (engine_) engine_->stop(kDrainDeliveries);
     for (const auto& feed : feeds_) feed->stop(kDrainAudit);
     if (digester_) digester_->stop();
@@ -180,6 +182,7 @@ class Node::Impl final : public admin::NodeView {
     if (const auto free = files_->free_octets()) gauges.disk_free_octets = *free;
     gauges.unrouted_objects = journal_->unrouted_objects();
     gauges.sync_probe_seconds = sync_probe_seconds_;
+    if (scrubber_) gauges.scrub = scrubber_->progress();
     gauges.destinations = engine_->status();
     for (const auto& feed : feeds_) gauges.audit_sinks.push_back({feed->sink(), feed->lag()});
     return metrics_.text(gauges);
@@ -282,16 +285,21 @@ class Node::Impl final : public admin::NodeView {
     } else {
       journal_->drop_cursor("audit-sqlite");
     }
-    std::vector<NodeEvents::Wake> wakes;
-    wakes.push_back([this](journal::Sequence s) { engine_->advanced(s); });
-    wakes.push_back([this](journal::Sequence s) { digester_->advanced(s); });
+    NodeEvents::Hooks hooks;
+    hooks.advanced.emplace_back([this](journal::Sequence s) { engine_->advanced(s); });
+    hooks.advanced.emplace_back([this](journal::Sequence s) { digester_->advanced(s); });
     for (const auto& feed : feeds_) {
-      wakes.push_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
+      hooks.advanced.emplace_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
     }
-    events_.attach(*journal_, std::move(wakes), [this](const journal::SyncStats& stats) {
+    hooks.synced = [this](const journal::SyncStats& stats) {
       if (stats.objects > 0) digester_->received(stats.octets);
-    });
+    };
+    hooks.damaged = [this](journal::Sequence s, const Error& why) { engine_->damaged(s, why); };
+    events_.attach(*journal_, std::move(hooks));
     engine_->start();
+    if (config_.scrub.octets_per_second > 0) {
+      scrubber_ = std::make_unique<journal::Scrubber>(*journal_, clock_, config_.scrub);
+    }
   }
 
   Result<void> open_listeners() {
@@ -362,6 +370,7 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<IoThreads> io_;
   std::unique_ptr<delivery::DeliveryEngine> engine_;
   std::unique_ptr<audit::Digester> digester_;
+  std::unique_ptr<journal::Scrubber> scrubber_;
   std::vector<std::unique_ptr<audit::Feed>> feeds_;
   double sync_probe_seconds_ = 0;  // set once, before anybody asks
   std::mutex trace_mutex_;
