@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,5 +37,25 @@ class AuditStore {
 /// Opens or creates the file (0600) and applies the migrations that are missing. kUnsupported: its
 /// schema is newer than this program; it is left as it is. Blocking.
 Result<std::unique_ptr<AuditStore>> open_sqlite(const std::string& path);
+
+/// Where a database server is, and as whom to speak to it.
+struct ServerSettings {
+  /// postgresql://USER@HOST[:PORT]/DATABASE[?sslmode=…&sslrootcert=…], as libpq has it, or
+  /// mysql://USER@HOST[:PORT]/DATABASE[?ssl-mode=…&ssl-ca=…&ssl-cert=…&ssl-key=…].
+  std::string url;
+  std::string password;  // empty: the one in the URL, if any
+  /// A server that lets a statement wait longer is given up: kIo. Whole seconds in MySQL.
+  std::chrono::milliseconds reply{15'000};
+};
+
+/// What is wrong with a URL, without connecting: kInvalid, without its password.
+Result<void> check_postgresql_url(const std::string& url);
+Result<void> check_mysql_url(const std::string& url);
+
+/// Connects and applies the migrations that are missing, under a lock that other nodes heed; with
+/// none missing it needs no right to create. kUnsupported: its schema is newer than this program.
+/// Blocking.
+Result<std::unique_ptr<AuditStore>> open_postgresql(const ServerSettings& settings);
+Result<std::unique_ptr<AuditStore>> open_mysql(const ServerSettings& settings);
 
 }  // namespace dr::db

@@ -257,4 +257,16 @@ std::string in_dialect(std::string_view sql, const Dialect& dialect) {
   return out;
 }
 
+std::vector<std::string> statements(std::string_view sql) {
+  std::vector<std::string> found;
+  while (!sql.empty()) {
+    const std::size_t end = sql.find(";\n");
+    const std::string_view statement = sql.substr(0, end);
+    if (statement.find_first_not_of(" \n") != std::string_view::npos) found.emplace_back(statement);
+    if (end == std::string_view::npos) break;
+    sql.remove_prefix(end + 1);
+  }
+  return found;
+}
+
 }  // namespace dr::db

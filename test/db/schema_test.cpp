@@ -157,14 +157,14 @@ TEST_F(Schema, TextColumnsHaveTheLimitsThatTextIsCutTo) {
 TEST_F(Schema, TraceReadsNoMoreThanWhatItIsAskedFor) {
   ASSERT_TRUE(open());
   SQLite::Database db(path(), SQLite::OPEN_READONLY);
-  const std::vector<std::pair<const char*, const char*>> narrowed = {
+  const std::vector<std::pair<std::string, std::string>> narrowed = {
       {sqlite::kTraceInstances, "series_instance_uid=?"},
       {sqlite::kTraceDecisions, "sequence=?"},
       {sqlite::kTraceDeliveries, "instance_sequence=?"},
       {sqlite::kTraceStates, "sequence=?"},
   };
   for (const auto& [sql, by] : narrowed) {
-    SQLite::Statement plan(db, std::string("EXPLAIN QUERY PLAN ") + sql);
+    SQLite::Statement plan(db, "EXPLAIN QUERY PLAN " + sql);
     std::string steps;
     while (plan.executeStep()) steps += plan.getColumn(3).getString() + "\n";
     EXPECT_EQ(steps.find("SCAN"), std::string::npos) << steps;
