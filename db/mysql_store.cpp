@@ -220,6 +220,7 @@ Result<void> migrate(sql::Connection& connection) {
   if (number(connection, kLockMigrations) != 1) {
     return Error{Errc::kConflict, "mysql: another node is changing the schema"};
   }
+  connection.rollback();  // a new snapshot: what another node has just done is seen
   const auto version = schema_version(connection);
   if (!version) return version.error();
   run(connection, kCreateMigrationTable);

@@ -21,7 +21,11 @@ inline constexpr Dialect kDialect{
 
 // Held until the transaction ends. Its number is "drauditM".
 inline constexpr const char* kLockMigrations = "SELECT pg_advisory_xact_lock(7237954707961508941)";
-inline constexpr const char* kHasMigrations = "SELECT to_regclass('schema_migration') IS NOT NULL";
+// Not to_regclass(): in one transaction that may go on telling what it told before another node's
+// commit.
+inline constexpr const char* kHasMigrations =
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class "
+    "WHERE relname = 'schema_migration' AND pg_table_is_visible(oid))";
 inline constexpr const char* kLastMigration =
     "SELECT coalesce(max(version), 0) FROM schema_migration";
 inline constexpr const char* kCreateMigrationTable =
