@@ -197,6 +197,54 @@ TYPED_TEST(ServerStore, AfterKillNineOfTheServerEveryCommittedBatchIsThere) {
   EXPECT_EQ(static_cast<std::uint64_t>(this->objects()), (written + 1) * kBatch);
 }
 
+/// A key, and a certificate for 127.0.0.1 that it has signed itself, as files of the server's.
+void make_certificate(const test::ServerFolder& folder, const std::string& name) {
+  test::run_or_throw(
+      folder.as_user({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                      "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
+                      (folder.data() / (name + ".key")).string(), "-out",
+                      (folder.data() / (name + ".pem")).string()}));
+}
+
+TYPED_TEST(ServerStore, WithTlsOnlyTheServerThatIsMeantIsSpokenTo) {
+  auto& server = TypeParam::running();
+  const auto& folder = server.folder();
+  make_certificate(folder, "server");
+  make_certificate(folder, "other");
+  const std::string key = (folder.data() / "server.key").string();
+  const std::string certificate = (folder.data() / "server.pem").string();
+  const std::string other = (folder.data() / "other.pem").string();
+  constexpr bool kPostgresql = std::is_same_v<TypeParam, OnPostgresql>;
+  server.stop();
+  if constexpr (kPostgresql) {
+    server.start({"ssl=on", "ssl_key_file=" + key, "ssl_cert_file=" + certificate});
+  } else {
+    server.start({"--ssl-key=" + key, "--ssl-cert=" + certificate});
+  }
+  const auto with = [&](const std::string& ca) {
+    auto settings = this->backend_.settings();
+    settings.url += kPostgresql ? "?sslmode=verify-full&sslrootcert=" + ca : "?ssl-ca=" + ca;
+    return this->open(settings);
+  };
+  const auto good = with(certificate);
+  ASSERT_TRUE(good.ok()) << good.error().to_string();
+  EXPECT_TRUE((*good)->write(rows_of_every_kind()).ok());
+  const char* const encrypted =
+      kPostgresql ? "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+                    "WHERE ssl AND usename = 'router'"
+                  : "SELECT count(*) FROM information_schema.processlist p WHERE user = 'router' "
+                    "AND tls_version <> ''";
+  if constexpr (kPostgresql) {
+    EXPECT_EQ(this->number(encrypted), 1);
+  }
+  const auto bad = with(other);
+  ASSERT_FALSE(bad.ok());
+  EXPECT_EQ(bad.error().code, Errc::kIo);
+  server.stop();
+  server.start();
+  EXPECT_FALSE(with(certificate).ok()) << "never in the clear";
+}
+
 TEST(ServerUrl, WhatIsWrongIsToldWithoutThePassword) {
   for (const char* url :
        {"", "mysql://", "mysql://router", "mysql://router@host", "mysql://@host/db",

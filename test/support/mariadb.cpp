@@ -61,7 +61,7 @@ std::string Mariadb::ask(const std::string& sql, const std::string& database) co
   return std::move(finished.output);
 }
 
-void Mariadb::start() {
+void Mariadb::start(const std::vector<std::string>& more) {
   std::vector<std::string> argv{kServer,
                                 "--no-defaults",
                                 "--datadir=" + folder_.data().string(),
@@ -75,6 +75,7 @@ void Mariadb::start() {
                                 "--innodb-use-native-aio=0",
                                 "--innodb-flush-method=nosync"};
   argv.insert(argv.end(), more_.begin(), more_.end());
+  argv.insert(argv.end(), more.begin(), more.end());
   process_ = std::make_unique<Process>(
       Command{.argv = folder_.as_user(std::move(argv)), .folder = "/", .output = folder_ / "log"});
   wait_until_ready(

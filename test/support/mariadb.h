@@ -33,9 +33,10 @@ class Mariadb {
   std::string ask(const std::string& sql, const std::string& database = "router") const;
 
   /// Down, killed as by the OOM killer, and up again on the same port with all that it had.
+  /// `more` as above.
   void stop() { process_->stop(std::chrono::seconds(30)); }
   void kill() { process_->kill(); }
-  void start();
+  void start(const std::vector<std::string>& more = {});
   Process& process() { return *process_; }
   const ServerFolder& folder() const { return folder_; }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+#include <utility>
 
 #include "test/support/port.h"
 
@@ -90,7 +91,7 @@ void Postgresql::stop() {
   if (!process_->wait(std::chrono::seconds(30))) process_->kill();
 }
 
-void Postgresql::start() {
+void Postgresql::start(const std::vector<std::string>& more) {
   // What a test kills comes back from the page cache: syncing would only cost time.
   std::vector<std::string> argv{program("postgres"), "-D", folder_.data() / "cluster"};
   for (std::string setting :
@@ -99,7 +100,9 @@ void Postgresql::start() {
         std::string("max_connections=30"), std::string("fsync=off")}) {
     argv.insert(argv.end(), {"-c", std::move(setting)});
   }
-  for (const std::string& setting : more_) argv.insert(argv.end(), {"-c", setting});
+  for (const auto* settings : {&std::as_const(more_), &more}) {
+    for (const std::string& setting : *settings) argv.insert(argv.end(), {"-c", setting});
+  }
   process_ = std::make_unique<Process>(
       Command{.argv = folder_.as_user(std::move(argv)), .folder = "/", .output = folder_ / "log"});
   wait_until_ready(*process_, [this] {

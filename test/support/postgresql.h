@@ -34,10 +34,10 @@ class Postgresql {
   std::string ask(const std::string& sql, const std::string& database = "router") const;
 
   /// Down (fast: connections are ended), killed as by the OOM killer, and up again on the same
-  /// port with all that it had.
+  /// port with all that it had. `more` as above.
   void stop();
   void kill() { process_->kill(); }
-  void start();
+  void start(const std::vector<std::string>& more = {});
   Process& process() { return *process_; }
   const ServerFolder& folder() const { return folder_; }
 
