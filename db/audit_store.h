@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "db/rows.h"
+#include "db/tables.h"
 #include "dimse/base/result.h"
 
 namespace dr::db {
@@ -28,10 +29,21 @@ class AuditStore {
   /// changes nothing. Text is cleaned first: NUL, invalid UTF-8, length (row_text.h). On an error
   /// nothing is written: kInvalid when the database refuses one of the rows for what it holds,
   /// anything else when it is busy, full, damaged or away.
-  virtual Result<void> write(std::span<const Row> rows) = 0;
+  virtual Result<void> write(std::span<const Row> rows) { return put(records_by_kind(rows)); }
+  /// The same with rows that are clean, and none of them twice: as read() gives them.
+  virtual Result<void> put(const Records& records) = 0;
   /// Objects whose SOP Instance, Series or Study Instance UID is `uid`, oldest first, at most
   /// `limit`.
   virtual Result<std::vector<TracedObject>> trace(const std::string& uid, std::size_t limit) = 0;
+  /// Every journal that rows are of, and how far they reach. Reads all keys.
+  virtual Result<std::vector<Extent>> extents() = 0;
+  /// All rows within `extent`, in no order, all of one moment.
+  virtual Result<Records> read(const Extent& extent) = 0;
+  /// Every patient_key that some object has.
+  virtual Result<std::vector<std::string>> patient_keys() = 0;
+  /// What objects received until then tell of a patient goes, in one transaction: patient_key, UIDs
+  /// and digest; their state is "forgotten". How many.
+  virtual Result<std::uint64_t> forget(const std::string& patient_key, UtcMicros until) = 0;
 };
 
 /// Opens or creates the file (0600) and applies the migrations that are missing. kUnsupported: its

@@ -67,6 +67,12 @@ class Columns {
   std::uint64_t number() { return static_cast<std::uint64_t>(rows_.getInt64(++index_)); }
   std::uint32_t small() { return static_cast<std::uint32_t>(rows_.getInt64(++index_)); }
   UtcMicros time() { return from_micros(rows_.getInt64(++index_)); }
+  Cell cell(bool text) {
+    ++index_;
+    if (rows_.isNull(index_)) return {};
+    if (text) return std::string(rows_.getString(index_));
+    return rows_.getInt64(index_);
+  }
   std::optional<UtcMicros> time_or_null() {
     ++index_;
     if (rows_.isNull(index_)) return std::nullopt;
@@ -114,13 +120,69 @@ class MysqlStore final : public AuditStore {
  public:
   explicit MysqlStore(Connection connection) : connection_(std::move(connection)) {}
 
-  Result<void> write(std::span<const Row> rows) override {
-    const auto records = records_by_kind(rows);
+  Result<void> put(const Records& records) override {
     return guarded([&]() -> Result<void> {
       Transaction transaction(*connection_);
       for (std::size_t kind = 0; kind < kKinds; ++kind) put(kind, records.at(kind));
       transaction.commit();
       return {};
+    });
+  }
+
+  Result<std::vector<Extent>> extents() override {
+    return guarded([&]() -> Result<std::vector<Extent>> {
+      const Transaction snapshot(*connection_);
+      const std::unique_ptr<sql::Statement> statement(connection_->createStatement());
+      const std::unique_ptr<sql::ResultSet> rows(statement->executeQuery(select_extents()));
+      std::vector<Extent> found;
+      while (rows->next()) {
+        Columns c(*rows);
+        found.push_back({c.text(), c.text(), c.number(), c.number()});
+      }
+      return merged(std::move(found));
+    });
+  }
+
+  Result<Records> read(const Extent& extent) override {
+    return guarded([&]() -> Result<Records> {
+      const Transaction snapshot(*connection_);
+      Records records;
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        const Statement statement(
+            connection_->prepareStatement(select_span(kind, {"?", "?", "?", "?"})));
+        statement->setString(1, extent.node);
+        statement->setString(2, extent.spool_id);
+        statement->setInt64(3, static_cast<std::int64_t>(extent.first));
+        statement->setInt64(4, static_cast<std::int64_t>(extent.last));
+        const std::unique_ptr<sql::ResultSet> rows(statement->executeQuery());
+        while (rows->next()) {
+          records.at(kind).push_back(read_record(Columns(*rows), tables().at(kind)));
+        }
+      }
+      return records;
+    });
+  }
+
+  Result<std::vector<std::string>> patient_keys() override {
+    return guarded([&]() -> Result<std::vector<std::string>> {
+      const Transaction snapshot(*connection_);
+      const std::unique_ptr<sql::Statement> statement(connection_->createStatement());
+      const std::unique_ptr<sql::ResultSet> rows(statement->executeQuery(kSelectPatientKeys));
+      std::vector<std::string> keys;
+      while (rows->next()) keys.push_back(Columns(*rows).text());
+      return keys;
+    });
+  }
+
+  Result<std::uint64_t> forget(const std::string& patient_key, UtcMicros until) override {
+    return guarded([&]() -> Result<std::uint64_t> {
+      Transaction transaction(*connection_);
+      const Statement statement(connection_->prepareStatement(update_forget("?", "?")));
+      statement->setString(1, patient_key);
+      statement->setInt64(2, to_micros(until));
+      const auto changed = static_cast<std::uint64_t>(statement->executeUpdate());
+      transaction.commit();
+      return changed;
     });
   }
 

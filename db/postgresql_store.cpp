@@ -82,6 +82,12 @@ class Columns {
   std::uint64_t number() { return static_cast<std::uint64_t>(next().as<std::int64_t>()); }
   std::uint32_t small() { return static_cast<std::uint32_t>(number()); }
   UtcMicros time() { return from_micros(next().as<std::int64_t>()); }
+  Cell cell(bool text) {
+    const pqxx::field field = next();
+    if (field.is_null()) return {};
+    if (text) return std::string(field.c_str(), field.size());
+    return field.as<std::int64_t>();
+  }
   std::optional<UtcMicros> time_or_null() {
     const pqxx::field field = next();
     if (field.is_null()) return std::nullopt;
@@ -105,8 +111,7 @@ class PostgresqlStore final : public AuditStore {
   PostgresqlStore(std::unique_ptr<pqxx::connection> connection, std::chrono::milliseconds reply)
       : deadline_(reply), connection_(std::move(connection)) {}
 
-  Result<void> write(std::span<const Row> rows) override {
-    const auto records = records_by_kind(rows);
+  Result<void> put(const Records& records) override {
     return guarded([&]() -> Result<void> {
       const Armed armed(deadline_, connection_->sock());
       pqxx::work work(*connection_);
@@ -118,12 +123,63 @@ class PostgresqlStore final : public AuditStore {
     });
   }
 
+  Result<std::vector<Extent>> extents() override {
+    return guarded([&]() -> Result<std::vector<Extent>> {
+      // Without a deadline: it reads every key.
+      pqxx::work work(*connection_);
+      std::vector<Extent> found;
+      for (const pqxx::row& row : work.exec(select_extents())) {
+        Columns c(row);
+        found.push_back({c.text(), c.text(), c.number(), c.number()});
+      }
+      return merged(std::move(found));
+    });
+  }
+
+  Result<Records> read(const Extent& extent) override {
+    return guarded([&]() -> Result<Records> {
+      const Armed armed(deadline_, connection_->sock());
+      Snapshot snapshot(*connection_);
+      Records records;
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        const auto rows = snapshot.exec_params(
+            select_span(kind, {"$1", "$2", "$3", "$4"}), extent.node, extent.spool_id,
+            static_cast<std::int64_t>(extent.first), static_cast<std::int64_t>(extent.last));
+        for (const pqxx::row& row : rows) {
+          records.at(kind).push_back(read_record(Columns(row), tables().at(kind)));
+        }
+      }
+      return records;
+    });
+  }
+
+  Result<std::vector<std::string>> patient_keys() override {
+    return guarded([&]() -> Result<std::vector<std::string>> {
+      pqxx::work work(*connection_);  // without a deadline: it reads an index
+      std::vector<std::string> keys;
+      for (const pqxx::row& row : work.exec(kSelectPatientKeys))
+        keys.push_back(Columns(row).text());
+      return keys;
+    });
+  }
+
+  Result<std::uint64_t> forget(const std::string& patient_key, UtcMicros until) override {
+    return guarded([&]() -> Result<std::uint64_t> {
+      const Armed armed(deadline_, connection_->sock());
+      pqxx::work work(*connection_);
+      const auto changed =
+          work.exec_params(update_forget("$1", "$2"), patient_key, std::int64_t{to_micros(until)});
+      work.commit();
+      return std::uint64_t{changed.affected_rows()};
+    });
+  }
+
   Result<std::vector<TracedObject>> trace(const std::string& uid, std::size_t limit) override {
     if (uid.empty()) return std::vector<TracedObject>{};
     return guarded([&]() -> Result<std::vector<TracedObject>> {
       const Armed armed(deadline_, connection_->sock());
       // One snapshot: the rows of all four tables are of the same moment.
-      pqxx::transaction<pqxx::repeatable_read, pqxx::read_only> snapshot(*connection_);
+      Snapshot snapshot(*connection_);
       return trace_with(trace_sql(), [&](const std::string& sql, auto&& each) {
         for (const pqxx::row& row : snapshot.exec_params(sql, uid, limit)) each(Columns(row));
       });
@@ -131,6 +187,8 @@ class PostgresqlStore final : public AuditStore {
   }
 
  private:
+  using Snapshot = pqxx::transaction<pqxx::repeatable_read, pqxx::read_only>;
+
   void put(pqxx::work& work, std::size_t kind, const std::vector<Record>& records) {
     std::vector<std::string> arrays;
     for (std::size_t i = 0; i < tables().at(kind).columns.size(); ++i) {

@@ -31,6 +31,7 @@ inline void columns(const AssociationRow& r, auto&& f) {
   f("reason", r.reason);
   f("objects", r.objects);
   f("octets", r.octets);
+  f("seal", r.seal);
 }
 
 /// All of an object but its key and what may be absent.
@@ -60,6 +61,7 @@ inline void columns(const InstanceRow& r, auto&& f) {
   key_columns(r.key, r.key.sequence, f);
   object_columns(r, f);
   f("durable", r.durable);
+  f("seal", r.seal);
 }
 
 /// A digest that comes before its object leaves a row that is otherwise empty.
@@ -68,6 +70,7 @@ inline void columns(const DigestRow& r, auto&& f) {
   key_columns(r.key, r.instance_sequence, f);
   object_columns(kUnknown, f);
   f("sha256", r.sha256);
+  f("sha256_seal", r.seal);
 }
 
 inline void columns(const DecisionRow& r, auto&& f) {
@@ -79,6 +82,7 @@ inline void columns(const DecisionRow& r, auto&& f) {
   f("destinations", r.destinations);
   f("transform", r.transform);
   f("rules_sha256", r.rules_sha256);
+  f("seal", r.seal);
 }
 
 inline void columns(const DeliveryRow& r, auto&& f) {
@@ -93,6 +97,7 @@ inline void columns(const DeliveryRow& r, auto&& f) {
   f("comment", r.comment);
   f("octets", r.octets);
   f("transfer_syntax_uid", r.transfer_syntax_uid);
+  f("seal", r.seal);
 }
 
 inline void columns(const InstanceStateRow& r, auto&& f) {
@@ -103,6 +108,7 @@ inline void columns(const InstanceStateRow& r, auto&& f) {
   f("attempts", r.attempts);
   f("next_attempt", r.next_attempt);
   f("changed", r.changed);
+  f("seal", r.seal);
   f("changed_sequence", r.changed_sequence);
 }
 
@@ -115,6 +121,7 @@ inline void columns(const SecurityEventRow& r, auto&& f) {
   f("calling_ae_title", r.calling_ae_title);
   f("called_ae_title", r.called_ae_title);
   f("detail", r.detail);
+  f("seal", r.seal);
 }
 
 inline void columns(const OperatorActionRow& r, auto&& f) {
@@ -124,6 +131,7 @@ inline void columns(const OperatorActionRow& r, auto&& f) {
   f("action", r.action);
   f("target", r.target);
   f("detail", r.detail);
+  f("seal", r.seal);
 }
 
 }  // namespace dr::db

@@ -63,6 +63,12 @@ class Columns {
   std::uint64_t number() { return static_cast<std::uint64_t>(next().getInt64()); }
   std::uint32_t small() { return static_cast<std::uint32_t>(next().getInt64()); }
   UtcMicros time() { return from_micros(next().getInt64()); }
+  Cell cell(bool text) {
+    const SQLite::Column column = next();
+    if (column.isNull()) return {};
+    if (text) return column.getString();
+    return std::int64_t{column.getInt64()};
+  }
   std::optional<UtcMicros> time_or_null() {
     const SQLite::Column column = next();
     if (column.isNull()) return std::nullopt;

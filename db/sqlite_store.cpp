@@ -25,21 +25,71 @@ class SqliteStore final : public AuditStore {
   /// `db` is migrated and set up.
   explicit SqliteStore(SQLite::Database db) : db_(std::move(db)) {}
 
-  Result<void> write(std::span<const Row> rows) override {
+  Result<void> put(const Records& records) override {
     try {
       // IMMEDIATE: waits for another writer here, once, rather than failing in the middle.
       SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-      for (const Row& row : rows) {
-        if (is_clean(row)) {
-          put(row);
-        } else {
-          Row cleaned = row;
-          clean(cleaned);
-          put(cleaned);
-        }
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        for (const Record& record : records.at(kind)) Use(inserts_.at(kind)).cells(record).run();
       }
       transaction.commit();
       return {};
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<std::vector<Extent>> extents() override {
+    try {
+      std::vector<Extent> found;
+      SQLite::Statement rows(db_, select_extents());
+      while (rows.executeStep()) {
+        Columns c(rows);
+        found.push_back({c.text(), c.text(), c.number(), c.number()});
+      }
+      return merged(std::move(found));
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<Records> read(const Extent& extent) override {
+    try {
+      const SQLite::Transaction snapshot(db_);
+      Records records;
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        SQLite::Statement rows(db_, select_span(kind, {"?", "?", "?", "?"}));
+        Use query(rows);
+        query.text(extent.node).text(extent.spool_id).number(extent.first).number(extent.last);
+        while (query.next()) {
+          records.at(kind).push_back(read_record(Columns(rows), tables().at(kind)));
+        }
+      }
+      return records;
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<std::vector<std::string>> patient_keys() override {
+    try {
+      std::vector<std::string> keys;
+      SQLite::Statement rows(db_, kSelectPatientKeys);
+      while (rows.executeStep()) keys.push_back(rows.getColumn(0).getString());
+      return keys;
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<std::uint64_t> forget(const std::string& patient_key, UtcMicros until) override {
+    try {
+      SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+      SQLite::Statement update(db_, update_forget("?", "?"));
+      Use(update).text(patient_key).number(static_cast<std::uint64_t>(to_micros(until))).run();
+      const auto changed = static_cast<std::uint64_t>(db_.getChanges());
+      transaction.commit();
+      return changed;
     } catch (const SQLite::Exception& e) {
       return mapped(e);
     }
@@ -58,8 +108,6 @@ class SqliteStore final : public AuditStore {
   }
 
  private:
-  void put(const Row& row) { Use(inserts_.at(row.index())).cells(record_of(row)).run(); }
-
   static std::vector<SQLite::Statement> prepare_inserts(SQLite::Database& db) {
     std::vector<SQLite::Statement> statements;
     for (const Table& table : tables()) statements.emplace_back(db, insert(table));

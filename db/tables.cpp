@@ -1,5 +1,6 @@
 #include "db/tables.h"
 
+#include <algorithm>
 #include <concepts>
 #include <map>
 #include <optional>
@@ -82,8 +83,8 @@ Record record_of(const Row& row) {
   return record;
 }
 
-std::array<std::vector<Record>, kKinds> records_by_kind(std::span<const Row> rows) {
-  std::array<std::vector<Record>, kKinds> records;
+Records records_by_kind(std::span<const Row> rows) {
+  Records records;
   std::array<std::map<Record, std::size_t>, kKinds> places;
   for (const Row& row : rows) {
     const std::size_t kind = row.index();
@@ -109,6 +110,52 @@ std::array<std::vector<Record>, kKinds> records_by_kind(std::span<const Row> row
   return records;
 }
 
+std::size_t column_of(const Table& table, std::string_view name) {
+  const auto found = std::ranges::find(table.columns, name, &Column::name);
+  return static_cast<std::size_t>(found - table.columns.begin());
+}
+
+std::string select_span(std::size_t kind, std::array<std::string_view, 4> parameters) {
+  const Table& table = tables().at(kind);
+  std::string sql = "SELECT " + joined(table.columns) + " FROM " + table.name +
+                    " WHERE node = " + std::string(parameters[0]) +
+                    " AND spool_id = " + std::string(parameters[1]) + " AND sequence BETWEEN " +
+                    std::string(parameters[2]) + " AND " + std::string(parameters[3]);
+  if (table.on_conflict == OnConflict::kFillIn) sql += " AND state <> ''";
+  if (table.on_conflict == OnConflict::kDigest) sql += " AND sha256 IS NOT NULL";
+  return sql;
+}
+
+std::string select_extents() {
+  std::string sql;
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    if (tables().at(kind).on_conflict == OnConflict::kDigest) continue;
+    if (!sql.empty()) sql += " UNION ALL ";
+    sql += "SELECT node, spool_id, min(sequence), max(sequence) FROM " + tables().at(kind).name +
+           " GROUP BY node, spool_id";
+  }
+  return sql;
+}
+
+std::string update_forget(std::string_view patient_key, std::string_view until) {
+  return "UPDATE instance SET patient_key = '', sop_instance_uid = '', series_instance_uid = '', "
+         "study_instance_uid = '', sha256 = NULL, sha256_seal = '', state = '" +
+         std::string(kForgotten) + "' WHERE patient_key = " + std::string(patient_key) +
+         " AND received <= " + std::string(until);
+}
+
+std::vector<Extent> merged(std::vector<Extent> extents) {
+  std::map<std::pair<std::string, std::string>, Extent> found;
+  for (Extent& extent : extents) {
+    const auto [at, added] = found.try_emplace({extent.node, extent.spool_id}, extent);
+    at->second.first = std::min(at->second.first, extent.first);
+    at->second.last = std::max(at->second.last, extent.last);
+  }
+  std::vector<Extent> all;
+  for (auto& [name, extent] : found) all.push_back(std::move(extent));
+  return all;
+}
+
 std::string insert_into(const Table& table) {
   return "INSERT INTO " + table.name + " (" + joined(table.columns) + ") ";
 }
@@ -118,7 +165,9 @@ std::string on_conflict(const Table& table) {
   const std::string head = " ON CONFLICT (" + key + ") DO ";
   if (table.on_conflict == OnConflict::kKeep) return head + "NOTHING";
   if (table.on_conflict == OnConflict::kDigest) {
-    return head + "UPDATE SET sha256 = excluded.sha256 WHERE instance.sha256 IS NULL";
+    return head +
+           "UPDATE SET sha256 = excluded.sha256, sha256_seal = excluded.sha256_seal "
+           "WHERE instance.sha256 IS NULL AND instance.state <> 'forgotten'";
   }
   std::string set;
   for (const Column& column : beside_key(table)) {
@@ -136,7 +185,10 @@ std::string on_duplicate_key(const Table& table) {
   if (table.on_conflict == OnConflict::kKeep)
     return head + "sequence = " + table.name + ".sequence";
   if (table.on_conflict == OnConflict::kDigest) {
-    return head + "sha256 = coalesce(instance.sha256, VALUES(sha256))";
+    const std::string when =
+        "IF(instance.sha256 IS NULL AND instance.state <> 'forgotten', VALUES(";
+    return head + "sha256_seal = " + when +
+           "sha256_seal), instance.sha256_seal), sha256 = " + when + "sha256), instance.sha256)";
   }
   // Assignments are made from left to right, so the column that decides comes last.
   const bool fill = table.on_conflict == OnConflict::kFillIn;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -41,10 +42,33 @@ using Cell = std::variant<std::monostate, std::int64_t, std::string>;
 /// A row's cells, in the order of its table's columns.
 using Record = std::vector<Cell>;
 Record record_of(const Row& row);
+/// Rows of all kinds, by Row::index().
+using Records = std::array<std::vector<Record>, kKinds>;
 
 /// Cleans the rows and sorts them by kind. Of several with one key only that one is left which
 /// would stand at the end: one statement can not change a row twice.
-std::array<std::vector<Record>, kKinds> records_by_kind(std::span<const Row> rows);
+Records records_by_kind(std::span<const Row> rows);
+
+/// Rows of one journal, from one sequence to another, both included.
+struct Extent {
+  std::string node, spool_id;
+  std::uint64_t first = 0, last = 0;
+};
+
+/// Where a column stands; beyond the end when there is none of this name.
+std::size_t column_of(const Table& table, std::string_view name);
+/// The rows of one kind within an extent, whose members are the parameters: an object without its
+/// digest, and the digest (with the object's columns beside it) where there is one.
+std::string select_span(std::size_t kind, std::array<std::string_view, 4> parameters);
+/// node, spool_id, least and greatest sequence, several rows a journal: merged() makes them one.
+std::string select_extents();
+std::vector<Extent> merged(std::vector<Extent> extents);
+
+inline constexpr const char* kForgotten = "forgotten";  // instance.state
+inline constexpr const char* kSelectPatientKeys =
+    "SELECT DISTINCT patient_key FROM instance WHERE patient_key <> ''";
+/// The parameters are the key and the time of receipt of the youngest.
+std::string update_forget(std::string_view patient_key, std::string_view until);
 
 /// "INSERT INTO table (column, …) ".
 std::string insert_into(const Table& table);

@@ -103,6 +103,14 @@ Key read_key(C& c) {
   return {c.text(), c.text(), c.number()};
 }
 
+/// A row as AuditStore::read() gives it; `C` also has cell(whether it is a text).
+template <class C>
+Record read_record(C&& c, const Table& table) {
+  Record record;
+  for (const Column& column : table.columns) record.push_back(c.cell(column.text));
+  return record;
+}
+
 /// Objects in the order in which they were added, found again by their keys: rows of many objects
 /// come in one answer, since a database on the network is asked four times, not once an object.
 class TracedObjects {

@@ -129,7 +129,8 @@ TEST_F(Schema, AnOlderDatabaseIsBroughtUpToDateWithItsRows) {
         "CREATE TABLE schema_migration (version INTEGER NOT NULL PRIMARY KEY, "
         "name VARCHAR(128) NOT NULL, applied BIGINT NOT NULL);"
         "INSERT INTO schema_migration VALUES (1, 'tables', 0);"
-        "INSERT INTO operator_action VALUES ('n', 's', 1, 2, 'w', 'a', 't', 'd')");
+        "INSERT INTO operator_action (node, spool_id, sequence, time, who, action, target, detail) "
+        "VALUES ('n', 's', 1, 2, 'w', 'a', 't', 'd')");
   }
   ASSERT_TRUE(open());
   EXPECT_EQ(number("SELECT max(version) FROM schema_migration"), latest_version());
