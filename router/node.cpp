@@ -18,11 +18,14 @@
 #include "router/admin/http_server.h"
 #include "router/admin/socket_server.h"
 #include "router/admin/trace_json.h"
+#include "router/audit/chain.h"
 #include "router/audit/digester.h"
 #include "router/audit/feed.h"
+#include "router/audit/forget.h"
 #include "router/audit/journal_trace.h"
 #include "router/delivery/engine.h"
 #include "router/intake.h"
+#include "router/journal/scrubber.h"
 #include "router/journal/self_test.h"
 #include "router/node_events.h"
 #include "router/version.h"
@@ -85,6 +88,7 @@ class Node::Impl final : public admin::NodeView {
         started_(clock.now_utc()),
         rules_(std::move(rules)),
         patient_key_(config_.patient_data, config_.audit_key),
+        sealer_(config_.audit_key),
         access_(config_.access),
         blocks_(config_.memory),
         metrics_(kVersion, kCommit),
@@ -111,8 +115,10 @@ class Node::Impl final : public admin::NodeView {
     }
     log::event(log::Level::kInfo, "node.stopping", {});
     stop_listeners();
+    if (scrubber_) scrubber_->stop();
     if (engine_) engine_->stop(kDrainDeliveries);
     for (const auto& feed : feeds_) feed->stop(kDrainAudit);
+    if (chain_) chain_->stop(kDrainAudit);
     if (digester_) digester_->stop();
     if (http_) http_->stop();
     if (socket_) socket_->stop();
@@ -181,6 +187,7 @@ class Node::Impl final : public admin::NodeView {
     if (const auto free = files_->free_octets()) gauges.disk_free_octets = *free;
     gauges.unrouted_objects = journal_->unrouted_objects();
     gauges.sync_probe_seconds = sync_probe_seconds_;
+    if (scrubber_) gauges.scrub = scrubber_->progress();
     gauges.destinations = engine_->status();
     for (const auto& feed : feeds_) gauges.audit_sinks.push_back({feed->sink(), feed->lag()});
     return metrics_.text(gauges);
@@ -200,6 +207,14 @@ class Node::Impl final : public admin::NodeView {
       return audit::merge(*std::move(kept), *std::move(stored), limit);
     }
     return audit::trace_journal(*journal_, config_.node, uid, limit);
+  }
+
+  Result<void> forget(const std::string& patient_id, const std::string& who) override {
+    auto record = audit::forget_record(sealer_, patient_key_.of(patient_id), who, clock_.now_utc());
+    if (!record) return std::move(record).error();
+    if (auto appended = journal_->append(*record); !appended) return appended;
+    journal_->flush(kTraceWaits);
+    return {};
   }
 
   std::vector<delivery::QueueItem> queue(
@@ -287,12 +302,20 @@ class Node::Impl final : public admin::NodeView {
     wakes.push_back([this](journal::Sequence s) { engine_->advanced(s); });
     wakes.push_back([this](journal::Sequence s) { digester_->advanced(s); });
     for (const auto& feed : feeds_) {
-      wakes.push_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
+      hooks.advanced.emplace_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
     }
-    events_.attach(*journal_, std::move(wakes), [this](const journal::SyncStats& stats) {
+    hooks.synced = [this](const journal::SyncStats& stats) {
       if (stats.objects > 0) digester_->received(stats.octets);
-    });
+    };
+    hooks.damaged = [this](journal::Sequence s, const Error& why) { engine_->damaged(s, why); };
+    if (chain_) {
+      wakes.push_back([this](journal::Sequence s) { chain_->advanced(s); });
+    }
+    events_.attach(*journal_, std::move(hooks));
     engine_->start();
+    if (config_.scrub.octets_per_second > 0) {
+      scrubber_ = std::make_unique<journal::Scrubber>(*journal_, clock_, config_.scrub);
+    }
   }
 
   /// A feed for each database that is configured; what no longer is keeps nothing in the spool.
@@ -325,7 +348,12 @@ class Node::Impl final : public admin::NodeView {
         metrics_.audit_refused(sink, rows);
       };
       feeds_.push_back(std::make_unique<audit::Feed>(database.sink, database.open, *journal_,
-                                                     config_.node, std::move(told)));
+                                                     config_.node, std::move(told), &sealer_));
+    }
+    if (sealer_.has_key() && !feeds_.empty()) {
+      chain_ = std::make_unique<audit::ChainKeeper>(*journal_, *files_, sealer_, config_.node);
+    } else {
+      journal_->drop_cursor("audit-chain");
     }
   }
 
@@ -383,6 +411,7 @@ class Node::Impl final : public admin::NodeView {
   const UtcMicros started_;
   CurrentRules rules_;
   const PatientKey patient_key_;
+  const audit::Sealer sealer_;
   Access access_;
   BlockPool blocks_;
   admin::Metrics metrics_;
@@ -397,6 +426,7 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<IoThreads> io_;
   std::unique_ptr<delivery::DeliveryEngine> engine_;
   std::unique_ptr<audit::Digester> digester_;
+<<<<<<< HEAD
   /// An audit database that is configured.
   struct Database {
     std::string sink;
@@ -404,7 +434,13 @@ class Node::Impl final : public admin::NodeView {
   };
   std::vector<Database> databases_;
   std::vector<std::unique_ptr<audit::Feed>> feeds_;  // in the order of databases_
-  double sync_probe_seconds_ = 0;                    // set once, before anybody asks
+  std::unique_ptr<audit::ChainKeeper> chain_;
+  double sync_probe_seconds_ = 0;  // set once, before anybody asks
+=======
+  std::unique_ptr<journal::Scrubber> scrubber_;
+  std::vector<std::unique_ptr<audit::Feed>> feeds_;
+  double sync_probe_seconds_ = 0;  // set once, before anybody asks
+>>>>>>> main
   std::mutex trace_mutex_;
   std::vector<std::unique_ptr<db::AuditStore>> trace_stores_;  // one for each feed
   std::unique_ptr<Intake> intake_;
@@ -432,13 +468,11 @@ nlohmann::json Node::Impl::status() {
   const auto rules = rules_.load();
   status["rules"] = {{"count", rules->rules().size()}, {"sha256", rules->sha256()}};
   const journal::Stats journal = journal_->stats();
-  status["journal"] = {{"octets", journal.octets},
-                       {"segments", journal.segments},
-                       {"segments_free", journal.segments_free},
-                       {"live_objects", journal.live_objects},
-                       {"damaged_records", journal.damaged_records},
-                       {"watermark", value(journal.watermark)},
-                       {"fenced", journal.fenced}};
+  status["journal"] = {
+      {"spool_id", journal_->spool_id()},      {"octets", journal.octets},
+      {"segments", journal.segments},          {"segments_free", journal.segments_free},
+      {"live_objects", journal.live_objects},  {"damaged_records", journal.damaged_records},
+      {"watermark", value(journal.watermark)}, {"fenced", journal.fenced}};
   status["unrouted_objects"] = journal_->unrouted_objects();
   status["destinations"] = nlohmann::json::array();
   for (const delivery::DestinationStatus& d : engine_->status()) {

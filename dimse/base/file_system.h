@@ -27,6 +27,8 @@ class File {
   virtual Result<void> allocate(std::uint64_t octets) = 0;
   /// A hint to begin writing to disk, so that the sync that follows has less to do. No durability.
   virtual void start_writeback(std::uint64_t /*offset*/, std::uint64_t /*octets*/) {}
+  /// A hint that memory need not hold these octets: what was synced is read from the disk next.
+  virtual void forget(std::uint64_t /*offset*/, std::uint64_t /*octets*/) const {}
   virtual Result<void> close() = 0;
 };
 

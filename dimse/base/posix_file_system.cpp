@@ -114,6 +114,11 @@ class PosixFile final : public File {
                       SYNC_FILE_RANGE_WRITE);
   }
 
+  void forget(std::uint64_t offset, std::uint64_t octets) const override {
+    ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(octets),
+                    POSIX_FADV_DONTNEED);
+  }
+
   Result<void> close() override {
     const int fd = fd_.release();
     if (fd >= 0 && ::close(fd) != 0 && errno != EINTR) return system_error("close", name_);

@@ -36,6 +36,11 @@ class RangeReader : public BodyReader {
     return n;
   }
 
+  void forget() const override {
+    const std::uint64_t before = std::min<std::uint64_t>(range_.offset, 2 * kPage);  // the head's
+    file_.forget(range_.offset - before, before + range_.octets + kPage);
+  }
+
  private:
   const File& file_;
   const Range range_;

@@ -49,6 +49,8 @@ class Listener {
   virtual void advanced(Sequence watermark) = 0;
   virtual void synced(const SyncStats& stats) = 0;
   virtual void fenced(const Error& why) = 0;
+  /// From any thread, once for each record: its octets are not those that were written.
+  virtual void damaged(Sequence /*record*/, const Error& /*why*/) {}
 };
 
 /// A file of its own for an object above the inline limit, while it is received. Blocking; used
@@ -72,14 +74,16 @@ struct Record {
 };
 
 /// Reads one object's octets and checks its CRC on the way: the read that reaches the end fails
-/// with kCorrupt when they are not those that were received. Thread-compatible; blocking (page
-/// cache or disk).
+/// with kCorrupt when they are not those that were received, and the journal tells its listener.
+/// Thread-compatible; blocking (page cache or disk). The journal must outlive it.
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
   virtual std::uint64_t size() const = 0;
   /// Octets read; 0 at the end.
   virtual Result<std::size_t> read(MutableByteSpan into) = 0;
+  /// Lets the page cache forget record and octets: what is read next comes from the disk.
+  virtual void forget() const {}
 };
 
 /// A consumer's place in the journal, kept across restarts: everything up to position() is done.
@@ -159,6 +163,8 @@ class Journal {
   /// The record of an object that is still kept. kNotFound: reclaimed; kCorrupt: damaged.
   virtual Result<Record> read(Sequence instance) = 0;
   virtual Result<std::unique_ptr<BodyReader>> open_body(Sequence instance) = 0;
+  /// The first object behind `after` that is not finished.
+  virtual std::optional<Sequence> next_live(Sequence after) const = 0;
 
   /// The cursor of this name, made at the tail's beginning (Sequence::kNone) when there is none.
   /// Reclaim waits for every cursor that exists. The reference lives as long as the journal.

@@ -38,7 +38,8 @@ inline ObjectRecord object_record(const std::vector<std::string>& destinations) 
   ObjectRecord record;
   record.node = "router-1";
   record.sop_instance_uid = uid_literal("1.2.3");
-  for (const auto& destination : destinations) record.routes.push_back({destination, 1});
+  for (const auto& destination : destinations)
+    record.routes.push_back({destination, 1, {}, {}, {}});
   return record;
 }
 
