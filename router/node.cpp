@@ -298,9 +298,9 @@ class Node::Impl final : public admin::NodeView {
         config_.destinations);
     digester_ = std::make_unique<audit::Digester>(*journal_);
     start_feeds();
-    std::vector<NodeEvents::Wake> wakes;
-    wakes.push_back([this](journal::Sequence s) { engine_->advanced(s); });
-    wakes.push_back([this](journal::Sequence s) { digester_->advanced(s); });
+    NodeEvents::Hooks hooks;
+    hooks.advanced.emplace_back([this](journal::Sequence s) { engine_->advanced(s); });
+    hooks.advanced.emplace_back([this](journal::Sequence s) { digester_->advanced(s); });
     for (const auto& feed : feeds_) {
       hooks.advanced.emplace_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
     }
@@ -309,7 +309,7 @@ class Node::Impl final : public admin::NodeView {
     };
     hooks.damaged = [this](journal::Sequence s, const Error& why) { engine_->damaged(s, why); };
     if (chain_) {
-      wakes.push_back([this](journal::Sequence s) { chain_->advanced(s); });
+      hooks.advanced.emplace_back([this](journal::Sequence s) { chain_->advanced(s); });
     }
     events_.attach(*journal_, std::move(hooks));
     engine_->start();
@@ -426,7 +426,6 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<IoThreads> io_;
   std::unique_ptr<delivery::DeliveryEngine> engine_;
   std::unique_ptr<audit::Digester> digester_;
-<<<<<<< HEAD
   /// An audit database that is configured.
   struct Database {
     std::string sink;
@@ -435,12 +434,8 @@ class Node::Impl final : public admin::NodeView {
   std::vector<Database> databases_;
   std::vector<std::unique_ptr<audit::Feed>> feeds_;  // in the order of databases_
   std::unique_ptr<audit::ChainKeeper> chain_;
-  double sync_probe_seconds_ = 0;  // set once, before anybody asks
-=======
   std::unique_ptr<journal::Scrubber> scrubber_;
-  std::vector<std::unique_ptr<audit::Feed>> feeds_;
   double sync_probe_seconds_ = 0;  // set once, before anybody asks
->>>>>>> main
   std::mutex trace_mutex_;
   std::vector<std::unique_ptr<db::AuditStore>> trace_stores_;  // one for each feed
   std::unique_ptr<Intake> intake_;
