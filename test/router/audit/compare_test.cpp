@@ -1,5 +1,7 @@
 #include "router/audit/compare.h"
 
+#include <fstream>
+
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include "router/audit/forget.h"
