@@ -79,10 +79,12 @@ class Audited {
       : postgresql_(postgresql), mariadb_(mariadb) {
     ::setenv("DR_TEST_PG_PASSWORD", Postgresql::kPassword, 1);
     ::setenv("DR_TEST_MYSQL_PASSWORD", Mariadb::kPassword, 1);
+    ::setenv("DR_TEST_AUDIT_KEY", "a key for tests", 1);
     router_ = std::make_unique<Router>(Router::Setup{
         .destinations = folder_destination("archive", "../archive"),
         .rules = "[[rule]]\nname = \"MR\"\nwhen = { Modality = \"MR\" }\nroute = [\"archive\"]\n",
-        .more = "[audit.postgresql]\nurl = \"" + postgresql.url("router", postgresql_port) +
+        .more = "[keys]\naudit = \"${DR_TEST_AUDIT_KEY}\"\n[audit.postgresql]\nurl = \"" +
+                postgresql.url("router", postgresql_port) +
                 "\"\npassword = \"${DR_TEST_PG_PASSWORD}\"\n[audit.mysql]\nurl = \"" +
                 mariadb.url("router", mariadb_port) +
                 "\"\npassword = \"${DR_TEST_MYSQL_PASSWORD}\"\n"});
@@ -218,6 +220,55 @@ TEST(Audit, WhateverComesBetweenItAndItsDatabasesTheyEndEqual) {
   ASSERT_EQ(audited.router().stop(), 0);
   EXPECT_GT(audited.equal_rows(), sent);
   EXPECT_EQ(sent, 8 * kObjects);
+}
+
+/// `audit compare`, beside the running node and without it; `audit rebuild`; `audit forget`.
+TEST(Audit, IsProvedRebuiltAndForgottenFromTheCommandLine) {
+  const Postgresql postgresql;
+  const Mariadb mariadb;
+  Audited audited(postgresql, mariadb);
+  Router& router = audited.router();
+  ASSERT_EQ(send_objects(router.port(), 64), 64U);
+  router.wait_until_idle();
+  ASSERT_TRUE(audited.drained(seconds(60)));
+  const auto compared = [&](int status) {
+    const Finished finished = router.run({"audit", "compare"});
+    EXPECT_EQ(finished.status, status) << finished.output;
+    return finished.output;
+  };
+  compared(0);
+  ASSERT_EQ(router.stop(), 0);
+  EXPECT_NE(compared(0).find("head good"), std::string::npos);
+
+  const std::string uid = "SELECT min(sequence) FROM instance WHERE modality = 'CT'";
+  const std::string sequence = mariadb.ask(uid);
+  const std::string where = " WHERE sequence = " + sequence.substr(0, sequence.size() - 1);
+  mariadb.ask("UPDATE instance SET calling_ae_title = 'OTHER'" + where);
+  const std::string told = compared(1);
+  EXPECT_NE(told.find("mysql: instance e2e/"), std::string::npos) << told;
+  EXPECT_NE(told.find("calling_ae_title"), std::string::npos) << told;
+  mariadb.ask("DELETE FROM instance" + where);
+  postgresql.ask("DELETE FROM instance; DELETE FROM delivery; DELETE FROM instance_state");
+  compared(1);
+  const Finished journal = router.run({"audit", "rebuild", "mysql"});
+  EXPECT_EQ(journal.status, 0) << journal.output;
+  EXPECT_NE(journal.output.find("from the journal: "), std::string::npos) << journal.output;
+  const Finished other = router.run({"audit", "rebuild", "postgresql", "--from", "mysql"});
+  EXPECT_EQ(other.status, 0) << other.output;
+  EXPECT_NE(other.output.find("from mysql: "), std::string::npos) << other.output;
+  compared(0);
+  audited.equal_rows();
+
+  router.start();
+  const std::string patient = ObjectSpec().patient_id;
+  EXPECT_EQ(router.run({"audit", "forget", patient}).status, 0);
+  ASSERT_TRUE(audited.drained(seconds(60)));
+  EXPECT_EQ(postgresql.ask("SELECT count(*) FROM instance WHERE patient_key <> ''"), "0\n");
+  EXPECT_EQ(mariadb.ask("SELECT count(*) FROM instance WHERE state = 'forgotten'"), "64\n");
+  EXPECT_EQ(postgresql.ask("SELECT count(*) FROM operator_action WHERE action = 'forget'"), "1\n");
+  ASSERT_EQ(router.stop(), 0);
+  compared(0);
+  audited.equal_rows();
 }
 
 /// With the database that `trace` asks first gone, another one answers; with all gone, the journal.
