@@ -154,7 +154,9 @@ std::vector<Row> rows_full_of(const std::string& text) {
   OperatorActionRow o;
   o.key = k;
   o.who = o.action = o.target = o.detail = text;
-  return {a, i, DigestRow{k, 1, text}, d, y, s, e, o};
+  std::vector<Row> rows{a, i, DigestRow{k, 1, text}, d, y, s, e, o};
+  for (Row& row : rows) std::visit([&](auto& r) { r.seal = text; }, row);
+  return rows;
 }
 
 std::vector<std::string> hostile_texts() {
