@@ -238,6 +238,35 @@ TYPED_TEST(Store, ARowThatTheDatabaseRefusesIsInvalidAndNothingOfItsBatchIsWritt
   EXPECT_EQ(this->number("SELECT count(*) FROM instance"), 2);
 }
 
+TYPED_TEST(Store, EachQuestionHasItsView) {
+  const auto store = this->open();
+  auto rows = rows_of_every_kind();
+  auto today = instance(30);
+  today.received = SystemClock().now_utc();
+  auto rejected = instance(31);
+  rejected.state = "rejected";
+  rows.emplace_back(today);
+  rows.emplace_back(rejected);
+  ASSERT_TRUE(store->write(rows).ok());
+  EXPECT_EQ(this->ask("SELECT event, place, outcome FROM v_life WHERE sop_instance_uid = '1.2.3.1' "
+                      "ORDER BY at, event, place, detail"),
+            "matched|10-all.toml|everything\nmatched|10-all.toml|everything\n"
+            "received|modalities|routed\nattempt|orthanc|refused\nattempt|orthanc|refused\n"
+            "state|archive|waiting\nstate|orthanc|delivered\n");
+  EXPECT_EQ(this->number("SELECT count(*) FROM v_life WHERE study_instance_uid = '1.2.3'"), 10);
+  EXPECT_EQ(this->ask("SELECT sop_instance_uid FROM v_received_today WHERE modality = 'CT'"),
+            "1.2.3.30\n");
+  EXPECT_EQ(this->ask("SELECT destination, state, sop_instance_uid FROM v_waiting"),
+            "archive|waiting|1.2.3.1\n");
+  EXPECT_EQ(this->ask("SELECT started_utc, duration_us, status, sop_instance_uid FROM v_attempts "
+                      "WHERE destination = 'orthanc' AND outcome = 'refused' AND sequence = 4"),
+            "2023-11-14T22:13:20.500000Z|500000|42752|1.2.3.1\n");
+  EXPECT_EQ(this->ask("SELECT time_utc, who, action FROM v_changes"),
+            "2023-11-14T22:13:23.000000Z|ops|retry\n");
+  EXPECT_EQ(this->ask("SELECT kind, sequence FROM v_refused ORDER BY time DESC"),
+            "association-refused|10\nobject-rejected|31\n");
+}
+
 template <class Backend>
 class Opened : public Store<Backend> {
  public:
