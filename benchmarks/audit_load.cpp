@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "db/audit_store.h"
+#include "db/server_trace.h"
 #include "test/support/mariadb.h"
 #include "test/support/postgresql.h"
 #include "test/support/temp_dir.h"
@@ -149,11 +150,10 @@ bool measure(const std::string& name, Result<std::unique_ptr<db::AuditStore>> op
   return true;
 }
 
-std::string asked_for(std::uint64_t object) {
-  const std::string uid = "'" + study(object) + "'";
-  return "SELECT * FROM instance WHERE sop_instance_uid = " + uid +
-         " OR series_instance_uid = " + uid + " OR study_instance_uid = " + uid +
-         " ORDER BY received, node, spool_id, sequence LIMIT 1000";
+/// The two kinds of question that `trace` is made of, as the store asks them.
+std::vector<std::string> questions(std::uint64_t object, const char* join) {
+  const db::TraceSql sql("'" + study(object) + "'", "1000", join);
+  return {sql.instances, sql.deliveries};
 }
 
 bool run(std::uint64_t instances, const std::vector<std::string>& names) {
@@ -173,7 +173,9 @@ bool run(std::uint64_t instances, const std::vector<std::string>& names) {
                    db::open_postgresql({.url = server.url(), .password = server.kPassword}),
                    instances) &&
            good;
-    std::cout << server.ask("EXPLAIN (ANALYZE, BUFFERS) " + asked_for(instances / 2));
+    for (const std::string& sql : questions(instances / 2, "JOIN")) {
+      std::cout << server.ask("EXPLAIN (ANALYZE, BUFFERS) " + sql);
+    }
   }
   if (wanted("mysql")) {
     const test::Mariadb server({"--innodb-flush-method=fsync", "--innodb-buffer-pool-size=256M",
@@ -181,7 +183,9 @@ bool run(std::uint64_t instances, const std::vector<std::string>& names) {
     good = measure("mysql", db::open_mysql({.url = server.url(), .password = server.kPassword}),
                    instances) &&
            good;
-    std::cout << server.ask("EXPLAIN " + asked_for(instances / 2));
+    for (const std::string& sql : questions(instances / 2, "STRAIGHT_JOIN")) {
+      std::cout << server.ask("EXPLAIN " + sql);
+    }
   }
   return good;
 }

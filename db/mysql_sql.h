@@ -58,7 +58,7 @@ inline std::string insert(const Table& table, std::size_t rows) {
 }
 
 inline const TraceSql& trace_sql() {
-  static const TraceSql kSql("?", "?");
+  static const TraceSql kSql("?", "?", "STRAIGHT_JOIN");
   return kSql;
 }
 

@@ -47,7 +47,7 @@ inline std::string insert(const Table& table) {
 }
 
 inline const TraceSql& trace_sql() {
-  static const TraceSql kSql("$1", "$2");
+  static const TraceSql kSql("$1", "$2", "JOIN");
   return kSql;
 }
 

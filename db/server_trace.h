@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "db/trace_rows.h"
@@ -12,17 +11,20 @@ namespace dr::db {
 // has. The databases' SQL differs in nothing but how parameters are written.
 
 /// The SQL of the four questions; each takes the UID and the most objects, as `uid` three times and
-/// `limit` once in this order.
+/// `limit` once in this order. A union, not three conditions with OR: MariaDB would read the whole
+/// table. `join` is the database's word for one that starts from the left.
 struct TraceSql {
-  TraceSql(std::string_view uid, std::string_view limit) {
-    const std::string u(uid);
-    const std::string where = " FROM instance WHERE sop_instance_uid = " + u +
-                              " OR series_instance_uid = " + u + " OR study_instance_uid = " + u +
-                              " ORDER BY received, node, spool_id, sequence LIMIT " +
-                              std::string(limit);
-    instances = std::string("SELECT ") + kTracedInstance + where;
+  TraceSql(const std::string& uid, const std::string& limit, const std::string& join) {
+    const auto found = [&](const std::string& columns, const std::string& order) {
+      const std::string head = "SELECT " + columns + " FROM instance WHERE ";
+      return head + "sop_instance_uid = " + uid + " UNION " + head +
+             "series_instance_uid = " + uid + " UNION " + head + "study_instance_uid = " + uid +
+             " ORDER BY " + order + " LIMIT " + limit;
+    };
+    instances = found(kTracedInstance, "received, node, spool_id, sequence");
     const std::string of =
-        " FROM (SELECT node AS n, spool_id AS s, sequence AS q" + where + ") AS i JOIN ";
+        " FROM (" + found("node AS n, spool_id AS s, sequence AS q, received AS r", "r, n, s, q") +
+        ") AS i " + join + " ";
     const std::string head = "SELECT n, s, q, ";
     const std::string on = " ON node = n AND spool_id = s AND ";
     decisions =
