@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 #include "router/audit/forget.h"
 #include "router/audit/rows.h"
 #include "router/audit/wake.h"
@@ -69,6 +70,7 @@ class Feed::Impl {
 
  private:
   void run() {
+    name_thread("audit");
     while (gather()) {
       const auto done = step();
       if (done) {
