@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include "dimse/base/thread_name.h"
+
 namespace dr::db {
 
 ReplyDeadline::ReplyDeadline(std::chrono::milliseconds most)
@@ -31,6 +33,7 @@ void ReplyDeadline::disarm() {
 }
 
 void ReplyDeadline::run() {
+  name_thread("audit-deadline");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (socket_ < 0) {

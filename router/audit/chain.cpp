@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 #include "router/audit/rows.h"
 #include "router/audit/wake.h"
 
@@ -175,6 +176,7 @@ class ChainKeeper::Impl {
   static constexpr std::size_t kRecords = 20'000;
 
   void run() {
+    name_thread("audit-chain");
     while (gather()) {
       if (const auto done = step(); done) {
         pause_.reset();
