@@ -27,6 +27,7 @@ demo: build packages-test  ## the router before a real Orthanc: what went where
 bench: build packages-test  ## this router beside storescp, Orthanc and the machine's limit
 	@cmake --build --preset release --target load_sender limit_receiver
 	@benchmarks/side_by_side.sh
+	@benchmarks/audit.sh
 
 fuzz: packages-build packages-test  ## every fuzz target for FUZZ_SECONDS (300)
 	@test/fuzz/run.sh $(FUZZ_SECONDS)

@@ -41,3 +41,14 @@ add_library(dep_re2 ALIAS PkgConfig::RE2)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 add_library(dep_httplib INTERFACE)
 target_link_libraries(dep_httplib INTERFACE PkgConfig::HTTPLIB OpenSSL::SSL Threads::Threads)
+
+pkg_check_modules(PQXX REQUIRED IMPORTED_TARGET libpqxx libpq)
+add_library(dep_postgresql ALIAS PkgConfig::PQXX)
+
+# Debian's Connector/C++ speaks through libmariadb and comes without a .pc file. Its headers throw by
+# specification, which is no warning of ours.
+find_path(MYSQLCPPCONN_INCLUDE mysql_driver.h REQUIRED)
+find_library(MYSQLCPPCONN_LIBRARY mysqlcppconn REQUIRED)
+add_library(dep_mysql INTERFACE)
+target_include_directories(dep_mysql SYSTEM INTERFACE ${MYSQLCPPCONN_INCLUDE})
+target_link_libraries(dep_mysql INTERFACE ${MYSQLCPPCONN_LIBRARY})

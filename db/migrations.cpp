@@ -221,11 +221,25 @@ SELECT i.received, {utc i.received}, 'object-rejected', i.listener, i.peer_addre
  WHERE i.state = 'rejected';
 )sql";
 
-constexpr std::array<Migration, 4> kMigrations{{
+// Rows that an older program wrote have no seal.
+constexpr std::string_view kSealsAndForgetting = R"sql(
+ALTER TABLE association ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE instance ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE instance ADD COLUMN sha256_seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE decision ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE delivery ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE instance_state ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE security_event ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE operator_action ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+CREATE INDEX instance_by_patient ON instance (patient_key, received);
+)sql";
+
+constexpr std::array<Migration, 5> kMigrations{{
     {1, "tables", kTables},
     {2, "rt tables", kRtTables},
     {3, "indexes", kIndexes},
     {4, "views", kViews},
+    {5, "seals and forgetting", kSealsAndForgetting},
 }};
 
 }  // namespace
@@ -255,6 +269,18 @@ std::string in_dialect(std::string_view sql, const Dialect& dialect) {
     sql.remove_prefix(close + 1);
   }
   return out;
+}
+
+std::vector<std::string> statements(std::string_view sql) {
+  std::vector<std::string> found;
+  while (!sql.empty()) {
+    const std::size_t end = sql.find(";\n");
+    const std::string_view statement = sql.substr(0, end);
+    if (statement.find_first_not_of(" \n") != std::string_view::npos) found.emplace_back(statement);
+    if (end == std::string_view::npos) break;
+    sql.remove_prefix(end + 1);
+  }
+  return found;
 }
 
 }  // namespace dr::db

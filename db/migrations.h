@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dr::db {
 
@@ -31,5 +32,8 @@ inline std::uint32_t latest_version() { return migrations().back().version; }
 
 /// `sql` with the dialect's words filled in.
 std::string in_dialect(std::string_view sql, const Dialect& dialect);
+
+/// The statements of a migration one by one, for a database that takes no more at once.
+std::vector<std::string> statements(std::string_view sql);
 
 }  // namespace dr::db

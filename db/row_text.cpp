@@ -13,7 +13,7 @@ class EachText {
  public:
   explicit EachText(F f) : f_(f) {}
 
-  bool operator()(auto& row) { return key(row.key) && texts(row); }
+  bool operator()(auto& row) { return key(row.key) && codes(row.seal) && texts(row); }
 
  private:
   template <class R, class T>

@@ -17,6 +17,9 @@ struct Key {
   std::uint64_t sequence = 0;
 };
 
+// `seal`: the row's HMAC under [keys] audit (router/audit/seal.h), 64 hexadecimal digits; empty
+// without a key.
+
 struct AssociationRow {
   Key key;
   std::uint64_t process_start = 0;  // UTC us
@@ -29,6 +32,7 @@ struct AssociationRow {
   UtcMicros started{}, ended{};
   std::string outcome, reason;
   std::uint64_t objects = 0, octets = 0;
+  std::string seal{};
 };
 
 struct InstanceRow {
@@ -44,6 +48,7 @@ struct InstanceRow {
   std::string state;  // routed, unrouted, rejected
   std::string rules_sha256;
   bool extract = false;
+  std::string seal{};
 };
 
 /// Fills instance.sha256 behind the acknowledgement.
@@ -51,6 +56,7 @@ struct DigestRow {
   Key key;  // the digest record's own
   std::uint64_t instance_sequence = 0;
   std::string sha256;
+  std::string seal{};
 };
 
 struct DecisionRow {
@@ -61,6 +67,7 @@ struct DecisionRow {
   std::string destinations;  // JSON array of names
   std::string transform;
   std::string rules_sha256;
+  std::string seal{};
 };
 
 struct DeliveryRow {
@@ -74,6 +81,7 @@ struct DeliveryRow {
   std::string comment;
   std::uint64_t octets = 0;
   std::string transfer_syntax_uid;
+  std::string seal{};
 };
 
 /// The present state at one destination; written only when `changed_sequence` is greater than the
@@ -86,18 +94,21 @@ struct InstanceStateRow {
   std::optional<UtcMicros> next_attempt;
   UtcMicros changed{};
   std::uint64_t changed_sequence = 0;
+  std::string seal{};
 };
 
 struct SecurityEventRow {
   Key key;
   UtcMicros time{};
   std::string kind, listener, peer_address, calling_ae_title, called_ae_title, detail;
+  std::string seal{};
 };
 
 struct OperatorActionRow {
   Key key;
   UtcMicros time{};
   std::string who, action, target, detail;
+  std::string seal{};
 };
 
 using Row = std::variant<AssociationRow, InstanceRow, DigestRow, DecisionRow, DeliveryRow,

@@ -7,6 +7,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include "db/rows.h"
+#include "db/tables.h"
 #include "dimse/base/result.h"
 
 namespace dr::db::sqlite {
@@ -32,23 +33,18 @@ class Use {
     statement_.bind(++index_, static_cast<std::int64_t>(value));
     return *this;
   }
-  Use& time(UtcMicros value) {
-    statement_.bind(++index_, to_micros(value));
-    return *this;
-  }
-  Use& time(std::optional<UtcMicros> value) {
-    if (value) return time(*value);
-    statement_.bind(++index_);
-    return *this;
-  }
-  Use& key(const Key& key) { return this->key(key, key.sequence); }
-  /// A row of a key that names something else than this row.
-  Use& key(const Key& key, std::uint64_t sequence) {
-    return text(key.node).text(key.spool_id).number(sequence);
-  }
-  Use& number_or_null(std::optional<std::uint32_t> value) {
-    if (value) return number(*value);
-    statement_.bind(++index_);
+  Use& key(const Key& key) { return text(key.node).text(key.spool_id).number(key.sequence); }
+  /// `record` outlives the step.
+  Use& cells(const Record& record) {
+    for (const Cell& cell : record) {
+      if (const auto* value = std::get_if<std::string>(&cell)) {
+        text(*value);
+      } else if (const auto* wide = std::get_if<std::int64_t>(&cell)) {
+        statement_.bind(++index_, *wide);
+      } else {
+        statement_.bind(++index_);
+      }
+    }
     return *this;
   }
   void run() { statement_.exec(); }
@@ -67,6 +63,12 @@ class Columns {
   std::uint64_t number() { return static_cast<std::uint64_t>(next().getInt64()); }
   std::uint32_t small() { return static_cast<std::uint32_t>(next().getInt64()); }
   UtcMicros time() { return from_micros(next().getInt64()); }
+  Cell cell(bool text) {
+    const SQLite::Column column = next();
+    if (column.isNull()) return {};
+    if (text) return column.getString();
+    return std::int64_t{column.getInt64()};
+  }
   std::optional<UtcMicros> time_or_null() {
     const SQLite::Column column = next();
     if (column.isNull()) return std::nullopt;

@@ -13,6 +13,7 @@
 #include "db/sqlite_sql.h"
 #include "db/sqlite_statement.h"
 #include "db/sqlite_trace.h"
+#include "db/tables.h"
 #include "dimse/base/file_system.h"
 
 namespace dr::db {
@@ -24,21 +25,71 @@ class SqliteStore final : public AuditStore {
   /// `db` is migrated and set up.
   explicit SqliteStore(SQLite::Database db) : db_(std::move(db)) {}
 
-  Result<void> write(std::span<const Row> rows) override {
+  Result<void> put(const Records& records) override {
     try {
       // IMMEDIATE: waits for another writer here, once, rather than failing in the middle.
       SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-      for (const Row& row : rows) {
-        if (is_clean(row)) {
-          put(row);
-        } else {
-          Row cleaned = row;
-          clean(cleaned);
-          put(cleaned);
-        }
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        for (const Record& record : records.at(kind)) Use(inserts_.at(kind)).cells(record).run();
       }
       transaction.commit();
       return {};
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<std::vector<Extent>> extents() override {
+    try {
+      std::vector<Extent> found;
+      SQLite::Statement rows(db_, select_extents());
+      while (rows.executeStep()) {
+        Columns c(rows);
+        found.push_back({c.text(), c.text(), c.number(), c.number()});
+      }
+      return merged(std::move(found));
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<Records> read(const Extent& extent) override {
+    try {
+      const SQLite::Transaction snapshot(db_);
+      Records records;
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        SQLite::Statement rows(db_, select_span(kind, {"?", "?", "?", "?"}));
+        Use query(rows);
+        query.text(extent.node).text(extent.spool_id).number(extent.first).number(extent.last);
+        while (query.next()) {
+          records.at(kind).push_back(read_record(Columns(rows), tables().at(kind)));
+        }
+      }
+      return records;
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<std::vector<std::string>> patient_keys() override {
+    try {
+      std::vector<std::string> keys;
+      SQLite::Statement rows(db_, kSelectPatientKeys);
+      while (rows.executeStep()) keys.push_back(rows.getColumn(0).getString());
+      return keys;
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<std::uint64_t> forget(const std::string& patient_key, UtcMicros until) override {
+    try {
+      SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+      SQLite::Statement update(db_, update_forget("?", "?"));
+      Use(update).text(patient_key).number(static_cast<std::uint64_t>(to_micros(until))).run();
+      const auto changed = static_cast<std::uint64_t>(db_.getChanges());
+      transaction.commit();
+      return changed;
     } catch (const SQLite::Exception& e) {
       return mapped(e);
     }
@@ -57,66 +108,14 @@ class SqliteStore final : public AuditStore {
   }
 
  private:
-  void put(const Row& row) {
-    std::visit([this](const auto& r) { put(r); }, row);
-  }
-  void put(const AssociationRow& r) {
-    Use use(association_);
-    use.key(r.key).number(r.process_start).number(r.number).number(r.incoming ? 1 : 0);
-    use.text(r.listener_or_destination).text(r.peer_address).number(r.peer_port);
-    use.text(r.calling_ae_title).text(r.called_ae_title).text(r.tls_subject);
-    use.text(r.implementation).time(r.started).time(r.ended).text(r.outcome).text(r.reason);
-    use.number(r.objects).number(r.octets).run();
-  }
-  void put(const InstanceRow& r) {
-    Use use(instance_);
-    use.key(r.key).text(r.sop_instance_uid).text(r.sop_class_uid).text(r.transfer_syntax_uid);
-    use.text(r.study_instance_uid).text(r.series_instance_uid).text(r.modality);
-    use.text(r.patient_key).number(r.octets).number(r.process_start).number(r.association);
-    use.text(r.listener).text(r.peer_address).text(r.calling_ae_title).text(r.called_ae_title);
-    use.time(r.received).time(r.durable).number(r.status).text(r.state).text(r.rules_sha256);
-    use.number(r.extract ? 1 : 0).run();
-  }
-  void put(const DigestRow& r) {
-    Use(digest_).key(r.key, r.instance_sequence).text(r.sha256).run();
-  }
-  void put(const DecisionRow& r) {
-    Use use(decision_);
-    use.key(r.key).number(r.rule_ordinal).text(r.rule).text(r.file).number(r.line);
-    use.text(r.destinations).text(r.transform);
-    use.text(r.rules_sha256).run();
-  }
-  void put(const DeliveryRow& r) {
-    Use use(delivery_);
-    use.key(r.key).number(r.instance_sequence).text(r.destination).number(r.attempt);
-    use.time(r.started).time(r.finished).text(r.outcome).number_or_null(r.status);
-    use.text(r.comment).number(r.octets).text(r.transfer_syntax_uid).run();
-  }
-  void put(const InstanceStateRow& r) {
-    Use use(state_);
-    use.key(r.key).text(r.destination).text(r.state).text(r.reason).number(r.attempts);
-    use.time(r.next_attempt).time(r.changed).number(r.changed_sequence).run();
-  }
-  void put(const SecurityEventRow& r) {
-    Use use(security_event_);
-    use.key(r.key).time(r.time).text(r.kind).text(r.listener).text(r.peer_address);
-    use.text(r.calling_ae_title).text(r.called_ae_title).text(r.detail).run();
-  }
-  void put(const OperatorActionRow& r) {
-    Use use(operator_action_);
-    use.key(r.key).time(r.time).text(r.who).text(r.action).text(r.target);
-    use.text(r.detail).run();
+  static std::vector<SQLite::Statement> prepare_inserts(SQLite::Database& db) {
+    std::vector<SQLite::Statement> statements;
+    for (const Table& table : tables()) statements.emplace_back(db, insert(table));
+    return statements;
   }
 
   SQLite::Database db_;
-  SQLite::Statement association_{db_, kInsertAssociation};
-  SQLite::Statement instance_{db_, kInsertInstance};
-  SQLite::Statement digest_{db_, kInsertDigest};
-  SQLite::Statement decision_{db_, kInsertDecision};
-  SQLite::Statement delivery_{db_, kInsertDelivery};
-  SQLite::Statement state_{db_, kInsertState};
-  SQLite::Statement security_event_{db_, kInsertSecurityEvent};
-  SQLite::Statement operator_action_{db_, kInsertOperatorAction};
+  std::vector<SQLite::Statement> inserts_ = prepare_inserts(db_);  // by Row::index()
   Trace trace_{db_};
 };
 

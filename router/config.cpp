@@ -348,11 +348,42 @@ class Loader {
       if (sqlite.require("path", path)) config_.sqlite = absolute(folder_, path);
       sqlite.finish();
     }
-    for (const std::string_view later : {"postgresql", "mysql", "syslog"}) table.unsupported(later);
+    database_server(table, "postgresql", db::check_postgresql_url, config_.postgresql);
+    database_server(table, "mysql", db::check_mysql_url, config_.mysql);
+    table.unsupported("syslog");
     table.finish();
     if (chosen && config_.patient_data == PatientData::kKeyedHash && config_.audit_key.empty()) {
       table.warning("patient_data", "without [keys] audit the audit keeps no patient key");
     }
+  }
+
+  void database_server(TableReader& audit, const std::string& name,
+                       Result<void> (*check)(const std::string&),
+                       std::optional<db::ServerSettings>& into) {
+    const toml::table* t = audit.table(name);
+    if (t == nullptr) return;
+    TableReader table(*t, "[audit." + name + "]", findings_);
+    db::ServerSettings server;
+    if (table.require("url", server.url)) {
+      if (auto checked = check(server.url); !checked) table.error("url", checked.error().detail);
+    }
+    table.read("password", server.password);
+    table.finish();
+    // Whoever reads the file shall not have it: a password comes out of ${…}.
+    const auto written = [&](const char* key) { return t->get(key)->value_or(std::string()); };
+    if (table.has("password") && written("password").find("${") == std::string::npos) {
+      table.error("password", "a password is taken from the environment: \"${NAME}\"");
+    }
+    if (table.has("url")) {
+      const std::string url = written("url");
+      const std::string user = url.substr(0, url.find('@'));
+      const std::size_t colon = user.rfind(':');
+      if (colon > user.find("//") && colon != std::string::npos &&
+          user.find("${", colon) == std::string::npos && url.find('@') != std::string::npos) {
+        table.error("url", "a password is taken from the environment: password = \"${NAME}\"");
+      }
+    }
+    into = std::move(server);
   }
 
   void admin() {

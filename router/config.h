@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "db/audit_store.h"
 #include "dimse/service/listener.h"
 #include "router/access.h"
 #include "router/admin/settings.h"
@@ -35,6 +36,7 @@ struct Config {
   PatientData patient_data = PatientData::kKeyedHash;
   std::string audit_key;
   std::optional<std::filesystem::path> sqlite;  // [audit.sqlite] path
+  std::optional<db::ServerSettings> postgresql, mysql;
   admin::Settings admin;
 
   /// What a rule's route may name.

@@ -1,5 +1,6 @@
 #include "router/node.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <mutex>
@@ -18,8 +19,10 @@
 #include "router/admin/http_server.h"
 #include "router/admin/socket_server.h"
 #include "router/admin/trace_json.h"
+#include "router/audit/chain.h"
 #include "router/audit/digester.h"
 #include "router/audit/feed.h"
+#include "router/audit/forget.h"
 #include "router/audit/journal_trace.h"
 #include "router/delivery/engine.h"
 #include "router/intake.h"
@@ -89,6 +92,7 @@ class Node::Impl final : public admin::NodeView {
         started_(clock.now_utc()),
         rules_(std::move(rules)),
         patient_key_(config_.patient_data, config_.audit_key),
+        sealer_(config_.audit_key),
         access_(config_.access),
         blocks_(config_.memory),
         metrics_(kVersion, kCommit),
@@ -118,6 +122,7 @@ class Node::Impl final : public admin::NodeView {
     if (scrubber_) scrubber_->stop();
     if (engine_) engine_->stop(kDrainDeliveries);
     for (const auto& feed : feeds_) feed->stop(kDrainAudit);
+    if (chain_) chain_->stop(kDrainAudit);
     if (digester_) digester_->stop();
     if (http_) http_->stop();
     if (socket_) socket_->stop();
@@ -193,15 +198,27 @@ class Node::Impl final : public admin::NodeView {
   }
 
   Result<std::vector<db::TracedObject>> trace(const std::string& uid, std::size_t limit) override {
-    if (!config_.sqlite) return audit::trace_journal(*journal_, config_.node, uid, limit);
     // Who asks for what was just received gets it: the audit is written a moment later.
+    if (!feeds_.empty()) journal_->flush(kTraceWaits);
+    const journal::Sequence now = journal_->watermark();
+    for (std::size_t i = 0; i < feeds_.size(); ++i) {
+      const bool complete = feeds_[i]->wait_written(now, i == 0 ? kTraceWaits : milliseconds(0));
+      auto stored = trace_audit(i, uid, limit);
+      if (!stored) continue;  // another one may answer
+      if (complete) return stored;
+      auto kept = audit::trace_journal(*journal_, config_.node, uid, limit);
+      if (!kept) return kept;
+      return audit::merge(*std::move(kept), *std::move(stored), limit);
+    }
+    return audit::trace_journal(*journal_, config_.node, uid, limit);
+  }
+
+  Result<void> forget(const std::string& patient_id, const std::string& who) override {
+    auto record = audit::forget_record(sealer_, patient_key_.of(patient_id), who, clock_.now_utc());
+    if (!record) return std::move(record).error();
+    if (auto appended = journal_->append(*record); !appended) return appended;
     journal_->flush(kTraceWaits);
-    const bool complete = feeds_.front()->wait_written(journal_->watermark(), kTraceWaits);
-    auto stored = trace_audit(uid, limit);
-    if (complete && stored) return stored;
-    auto kept = audit::trace_journal(*journal_, config_.node, uid, limit);
-    if (!kept || !stored) return kept;
-    return audit::merge(*std::move(kept), *std::move(stored), limit);
+    return {};
   }
 
   std::vector<delivery::QueueItem> queue(
@@ -217,15 +234,24 @@ class Node::Impl final : public admin::NodeView {
   }
 
  private:
-  Result<std::vector<db::TracedObject>> trace_audit(const std::string& uid, std::size_t limit) {
-    // A connection of its own: readers of a write-ahead log never wait for the writer.
+  /// Out of the database of one feed.
+  Result<std::vector<db::TracedObject>> trace_audit(std::size_t feed, const std::string& uid,
+                                                    std::size_t limit) {
+    // A connection of its own: no reader waits for the writer.
     const std::lock_guard lock(trace_mutex_);
-    if (!trace_store_) {
-      auto opened = db::open_sqlite(config_.sqlite->string());
+    auto& store = trace_stores_[feed];
+    if (!store) {
+      auto opened = databases_[feed].open();
       if (!opened) return std::move(opened).error();
-      trace_store_ = *std::move(opened);
+      store = *std::move(opened);
     }
-    return trace_store_->trace(uid, limit);
+    auto found = store->trace(uid, limit);
+    if (!found) {
+      store.reset();  // a connection that has failed is never used again
+      log::event(log::Level::kWarning, "trace.failed",
+                 {{"sink", databases_[feed].sink}, {"error", found.error().to_string()}});
+    }
+    return found;
   }
 
   Result<void> open_journal() {
@@ -287,20 +313,7 @@ class Node::Impl final : public admin::NodeView {
         delivery::EngineContext{*journal_, clock_, blocks_, events_, io_->executors()},
         config_.destinations);
     digester_ = std::make_unique<audit::Digester>(*journal_);
-    if (config_.sqlite) {
-      audit::FeedEvents told;
-      told.written = [this](const std::string& sink, std::size_t rows) {
-        metrics_.audit_written(sink, rows);
-      };
-      told.refused = [this](const std::string& sink, std::size_t rows) {
-        metrics_.audit_refused(sink, rows);
-      };
-      feeds_.push_back(std::make_unique<audit::Feed>(
-          "sqlite", [path = config_.sqlite->string()] { return db::open_sqlite(path); }, *journal_,
-          config_.node, std::move(told)));
-    } else {
-      journal_->drop_cursor("audit-sqlite");
-    }
+    start_feeds();
     NodeEvents::Hooks hooks;
     hooks.advanced.emplace_back([this](journal::Sequence s) { digester_->advanced(s); });
     for (const auto& feed : feeds_) {
@@ -311,10 +324,52 @@ class Node::Impl final : public admin::NodeView {
       if (stats.objects > 0) digester_->received(stats.octets);
     };
     hooks.damaged = [this](journal::Sequence s, const Error& why) { engine_->damaged(s, why); };
+    if (chain_) {
+      hooks.advanced.emplace_back([this](journal::Sequence s) { chain_->advanced(s); });
+    }
     events_.attach(*journal_, std::move(hooks));
     engine_->start();
     if (config_.scrub.octets_per_second > 0) {
       scrubber_ = std::make_unique<journal::Scrubber>(*journal_, clock_, config_.scrub);
+    }
+  }
+
+  /// A feed for each database that is configured; what no longer is keeps nothing in the spool.
+  void start_feeds() {
+    if (config_.sqlite) {
+      databases_.push_back(
+          {"sqlite", [path = config_.sqlite->string()] { return db::open_sqlite(path); }});
+    }
+    if (config_.postgresql) {
+      databases_.push_back({"postgresql", [settings = *config_.postgresql] {
+                              return db::open_postgresql(settings);
+                            }});
+    }
+    if (config_.mysql) {
+      databases_.push_back(
+          {"mysql", [settings = *config_.mysql] { return db::open_mysql(settings); }});
+    }
+    trace_stores_.resize(databases_.size());
+    for (const char* sink : {"sqlite", "postgresql", "mysql"}) {
+      if (std::ranges::find(databases_, sink, &Database::sink) == databases_.end()) {
+        journal_->drop_cursor(std::string("audit-") + sink);
+      }
+    }
+    for (const Database& database : databases_) {
+      audit::FeedEvents told;
+      told.written = [this](const std::string& sink, std::size_t rows) {
+        metrics_.audit_written(sink, rows);
+      };
+      told.refused = [this](const std::string& sink, std::size_t rows) {
+        metrics_.audit_refused(sink, rows);
+      };
+      feeds_.push_back(std::make_unique<audit::Feed>(database.sink, database.open, *journal_,
+                                                     config_.node, std::move(told), &sealer_));
+    }
+    if (sealer_.has_key() && !feeds_.empty()) {
+      chain_ = std::make_unique<audit::ChainKeeper>(*journal_, *files_, sealer_, config_.node);
+    } else {
+      journal_->drop_cursor("audit-chain");
     }
   }
 
@@ -372,6 +427,7 @@ class Node::Impl final : public admin::NodeView {
   const UtcMicros started_;
   CurrentRules rules_;
   const PatientKey patient_key_;
+  const audit::Sealer sealer_;
   Access access_;
   BlockPool blocks_;
   admin::Metrics metrics_;
@@ -386,11 +442,18 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<IoThreads> io_;
   std::unique_ptr<delivery::DeliveryEngine> engine_;
   std::unique_ptr<audit::Digester> digester_;
+  /// An audit database that is configured.
+  struct Database {
+    std::string sink;
+    audit::Feed::Open open;
+  };
+  std::vector<Database> databases_;
+  std::vector<std::unique_ptr<audit::Feed>> feeds_;  // in the order of databases_
+  std::unique_ptr<audit::ChainKeeper> chain_;
   std::unique_ptr<journal::Scrubber> scrubber_;
-  std::vector<std::unique_ptr<audit::Feed>> feeds_;
   double sync_probe_seconds_ = 0;  // set once, before anybody asks
   std::mutex trace_mutex_;
-  std::unique_ptr<db::AuditStore> trace_store_;
+  std::vector<std::unique_ptr<db::AuditStore>> trace_stores_;  // one for each feed
   std::unique_ptr<Intake> intake_;
   std::vector<std::unique_ptr<service::Listener>> listeners_;
   std::unique_ptr<admin::HttpServer> http_;
@@ -416,13 +479,11 @@ nlohmann::json Node::Impl::status() {
   const auto rules = rules_.load();
   status["rules"] = {{"count", rules->rules().size()}, {"sha256", rules->sha256()}};
   const journal::Stats journal = journal_->stats();
-  status["journal"] = {{"octets", journal.octets},
-                       {"segments", journal.segments},
-                       {"segments_free", journal.segments_free},
-                       {"live_objects", journal.live_objects},
-                       {"damaged_records", journal.damaged_records},
-                       {"watermark", value(journal.watermark)},
-                       {"fenced", journal.fenced}};
+  status["journal"] = {
+      {"spool_id", journal_->spool_id()},      {"octets", journal.octets},
+      {"segments", journal.segments},          {"segments_free", journal.segments_free},
+      {"live_objects", journal.live_objects},  {"damaged_records", journal.damaged_records},
+      {"watermark", value(journal.watermark)}, {"fenced", journal.fenced}};
   status["unrouted_objects"] = journal_->unrouted_objects();
   status["destinations"] = nlohmann::json::array();
   for (const delivery::DestinationStatus& d : engine_->status()) {

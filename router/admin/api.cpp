@@ -50,6 +50,8 @@ json to_json(const delivery::DestinationStatus& status) {
           {"associations", status.associations}};
 }
 
+constexpr std::string_view kForgetPath = "/api/v1/audit/forget";
+
 bool is_known(std::string_view path) {
   static constexpr std::array<std::string_view, 6> kPaths = {
       "/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/destinations", "/api/v1/queue"};
@@ -64,6 +66,7 @@ Response error_response(int status, const std::string& code, const std::string& 
 }
 
 Response Api::handle(const Request& request) {
+  if (request.path == kForgetPath) return forget(request);
   if (!is_known(request.path)) return error_response(404, "not_found", "no such path");
   if (request.method != "GET" && request.method != "HEAD") {
     auto response = error_response(405, "method_not_allowed", "this path knows GET and HEAD");
@@ -77,6 +80,24 @@ Response Api::handle(const Request& request) {
     log::event(log::Level::kError, "admin.defect", {{"what", defect.what()}});
     return error_response(500, "internal", "the node failed to answer; its log says more");
   }
+}
+
+Response Api::forget(const Request& request) {
+  if (request.method != "POST") {
+    auto response = error_response(405, "method_not_allowed", "this path knows POST");
+    response.allow = "POST";
+    return response;
+  }
+  const json body = json::parse(request.body, nullptr, false);
+  if (!body.is_object() || body.size() != 1 || !body.contains("patient") ||
+      !body["patient"].is_string() || body["patient"].get_ref<const std::string&>().empty()) {
+    return error_response(400, "bad_body", "expected {\"patient\": \"ID\"}");
+  }
+  const auto recorded = node_.forget(body["patient"], request.operator_name);
+  if (recorded) return answer({{"recorded", true}});
+  const bool unsupported = recorded.error().code == Errc::kUnsupported;
+  return error_response(unsupported ? 400 : 503, unsupported ? "unsupported" : "unavailable",
+                        recorded.error().detail);
 }
 
 Response Api::get(const Request& request) {

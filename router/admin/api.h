@@ -35,6 +35,7 @@ class Api {
 
  private:
   Response get(const Request& request);
+  Response forget(const Request& request);
   Response readyz();
   Response status();
   Response destinations();

@@ -31,6 +31,9 @@ class NodeView {
   /// first.
   virtual Result<std::vector<db::TracedObject>> trace(const std::string& uid,
                                                       std::size_t limit) = 0;
+  /// Records that every audit database shall forget this patient; each does once it comes to the
+  /// record. kUnsupported: without [keys] audit the rows are not known again.
+  virtual Result<void> forget(const std::string& patient_id, const std::string& who) = 0;
   virtual std::vector<delivery::QueueItem> queue(
       const delivery::QueueFilter& filter, std::size_t limit,
       const std::optional<delivery::QueuePosition>& after) = 0;

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <iterator>
 #include <mutex>
 #include <span>
 #include <thread>
@@ -10,6 +9,7 @@
 
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
+#include "router/audit/forget.h"
 #include "router/audit/rows.h"
 #include "router/audit/wake.h"
 
@@ -34,12 +34,14 @@ struct Batch {
 
 class Feed::Impl {
  public:
-  Impl(std::string sink, Open open, journal::Journal& journal, std::string node, FeedEvents events)
+  Impl(std::string sink, Open open, journal::Journal& journal, std::string node, FeedEvents events,
+       const Sealer* sealer)
       : sink_(std::move(sink)),
         open_(std::move(open)),
         journal_(journal),
         node_(std::move(node)),
         events_(std::move(events)),
+        sealer_(sealer),
         cursor_(journal.cursor("audit-" + sink_)) {
     wake_.advanced(journal_.watermark());
     thread_ = std::thread([this] { run(); });
@@ -107,6 +109,7 @@ class Feed::Impl {
     if (!batch) return batch.error();
     std::size_t refused = 0;
     if (auto written = write(batch->rows, refused); !written) return written;
+    if (auto forgotten = forget(batch->rows); !forgotten) return forgotten;
     {
       const std::scoped_lock lock(written_mutex_);
       cursor_.advance(batch->end);
@@ -140,7 +143,10 @@ class Feed::Impl {
         ++batch.refused;
         continue;
       }
-      std::move(rows->begin(), rows->end(), std::back_inserter(batch.rows));
+      for (db::Row& row : *rows) {
+        if (sealer_ != nullptr) sealer_->seal(row);
+        batch.rows.push_back(std::move(row));
+      }
     }
     return batch;
   }
@@ -161,6 +167,19 @@ class Feed::Impl {
     return write(rows.subspan(half), refused);
   }
 
+  /// An operator's "forget" is carried out where it stands in the stream: in every database, in one
+  /// that was down later, and again in one that is written anew.
+  Result<void> forget(std::span<const db::Row> rows) {
+    for (const db::Row& row : rows) {
+      const auto* action = std::get_if<db::OperatorActionRow>(&row);
+      if (action == nullptr || action->action != kForget || sealer_ == nullptr) continue;
+      auto forgotten = forget_patient(*store_, *sealer_, *action);
+      if (!forgotten) return std::move(forgotten).error();
+      log::event(log::Level::kInfo, "audit.forgotten", {{"sink", sink_}, {"objects", *forgotten}});
+    }
+    return {};
+  }
+
   void refuse(std::uint64_t sequence, const Error& why) const {
     log::event(log::Level::kError, "audit.refused",
                {{"sink", sink_}, {"sequence", sequence}, {"error", why.to_string()}});
@@ -171,6 +190,7 @@ class Feed::Impl {
   journal::Journal& journal_;
   const std::string node_;
   const FeedEvents events_;
+  const Sealer* const sealer_;
   journal::Cursor& cursor_;
   Wake wake_;
   mutable std::mutex written_mutex_;
@@ -182,9 +202,9 @@ class Feed::Impl {
 };
 
 Feed::Feed(std::string sink, Open open, journal::Journal& journal, std::string node,
-           FeedEvents events)
+           FeedEvents events, const Sealer* sealer)
     : impl_(std::make_unique<Impl>(std::move(sink), std::move(open), journal, std::move(node),
-                                   std::move(events))) {}
+                                   std::move(events), sealer)) {}
 Feed::~Feed() = default;
 void Feed::advanced(Sequence watermark) { impl_->advanced(watermark); }
 void Feed::stop(std::chrono::milliseconds at_most) { impl_->stop(at_most); }

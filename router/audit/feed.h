@@ -6,6 +6,7 @@
 #include <string>
 
 #include "db/audit_store.h"
+#include "router/audit/seal.h"
 #include "router/journal/journal.h"
 
 namespace dr::audit {
@@ -23,7 +24,9 @@ class Feed {
  public:
   using Open = std::function<Result<std::unique_ptr<db::AuditStore>>()>;
 
-  Feed(std::string sink, Open open, journal::Journal& journal, std::string node, FeedEvents events);
+  /// With a sealer, which outlives it, each row gets its seal.
+  Feed(std::string sink, Open open, journal::Journal& journal, std::string node, FeedEvents events,
+       const Sealer* sealer = nullptr);
   /// stop().
   ~Feed();
   Feed(const Feed&) = delete;

@@ -129,7 +129,8 @@ TEST_F(Schema, AnOlderDatabaseIsBroughtUpToDateWithItsRows) {
         "CREATE TABLE schema_migration (version INTEGER NOT NULL PRIMARY KEY, "
         "name VARCHAR(128) NOT NULL, applied BIGINT NOT NULL);"
         "INSERT INTO schema_migration VALUES (1, 'tables', 0);"
-        "INSERT INTO operator_action VALUES ('n', 's', 1, 2, 'w', 'a', 't', 'd')");
+        "INSERT INTO operator_action (node, spool_id, sequence, time, who, action, target, detail) "
+        "VALUES ('n', 's', 1, 2, 'w', 'a', 't', 'd')");
   }
   ASSERT_TRUE(open());
   EXPECT_EQ(number("SELECT max(version) FROM schema_migration"), latest_version());
@@ -157,14 +158,14 @@ TEST_F(Schema, TextColumnsHaveTheLimitsThatTextIsCutTo) {
 TEST_F(Schema, TraceReadsNoMoreThanWhatItIsAskedFor) {
   ASSERT_TRUE(open());
   SQLite::Database db(path(), SQLite::OPEN_READONLY);
-  const std::vector<std::pair<const char*, const char*>> narrowed = {
+  const std::vector<std::pair<std::string, std::string>> narrowed = {
       {sqlite::kTraceInstances, "series_instance_uid=?"},
       {sqlite::kTraceDecisions, "sequence=?"},
       {sqlite::kTraceDeliveries, "instance_sequence=?"},
       {sqlite::kTraceStates, "sequence=?"},
   };
   for (const auto& [sql, by] : narrowed) {
-    SQLite::Statement plan(db, std::string("EXPLAIN QUERY PLAN ") + sql);
+    SQLite::Statement plan(db, "EXPLAIN QUERY PLAN " + sql);
     std::string steps;
     while (plan.executeStep()) steps += plan.getColumn(3).getString() + "\n";
     EXPECT_EQ(steps.find("SCAN"), std::string::npos) << steps;

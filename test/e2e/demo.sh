@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make demo`: the router as `make run` serves it, with a real Orthanc beside the folder `archive` and
-# a rule between them. Sends sample objects with DCMTK and prints what went where, once as the router
+# a rule between them, and a real PostgreSQL and MariaDB that get the audit beside SQLite. Sends sample objects with DCMTK and prints what went where, once as the router
 # tells it and once as the destinations do. Everything on loopback, below a temporary folder that is
 # removed at the end (KEEP=1 keeps it).
 set -euo pipefail
@@ -40,6 +40,48 @@ wait_until() {
   done
 }
 
+# as USER COMMAND...: database servers refuse to run as root.
+as() {
+  local user=$1
+  shift
+  if [ "$(id -u)" = 0 ]; then
+    exec setpriv --reuid "$user" --regid "$user" --clear-groups "$@"
+  else
+    exec "$@"
+  fi
+}
+# folder_of USER NAME: a folder below $work that is the user's.
+folder_of() {
+  mkdir "$work/$2"
+  [ "$(id -u)" != 0 ] || chown "$1": "$work/$2"
+}
+chmod 711 "$work"
+
+pg_bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -n 1)
+pg_port=$(free_port) mysql_port=$(free_port)
+PG_PASSWORD=$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' ') MYSQL_PASSWORD=$PG_PASSWORD
+ROUTER_AUDIT_KEY=$PG_PASSWORD-key
+export PG_PASSWORD MYSQL_PASSWORD ROUTER_AUDIT_KEY
+psql() { PGPASSWORD=$PG_PASSWORD "$pg_bin/psql" -X -q -h 127.0.0.1 -p "$pg_port" -U router "$@"; }
+mysql() { mariadb --no-defaults -h 127.0.0.1 -P "$mysql_port" "$@"; }
+
+folder_of postgres pg
+printf '%s\n' "$PG_PASSWORD" >"$work/password"
+chmod 644 "$work/password"
+(as postgres "$pg_bin/initdb" -D "$work/pg/data" -U router -N -E UTF8 --locale=C \
+  --auth=scram-sha-256 --pwfile="$work/password") >"$work/initdb.log" 2>&1 ||
+  die "initdb failed" "$work/initdb.log"
+(cd / && as postgres "$pg_bin/postgres" -D "$work/pg/data" -c port="$pg_port" -c listen_addresses=127.0.0.1 \
+  -c unix_socket_directories=) >"$work/pg.log" 2>&1 &
+pids+=($!)
+folder_of mysql my
+(as mysql mariadb-install-db --no-defaults --datadir="$work/my/data" --skip-test-db --skip-name-resolve \
+  --auth-root-authentication-method=normal) >"$work/install-db.log" 2>&1 ||
+  die "mariadb-install-db failed" "$work/install-db.log"
+(cd / && as mysql /usr/sbin/mariadbd --no-defaults --datadir="$work/my/data" --port="$mysql_port" \
+  --bind-address=127.0.0.1 --socket="$work/my/sock" --skip-name-resolve) >"$work/my.log" 2>&1 &
+pids+=($!)
+
 dicom=$(free_port) admin=$(free_port) orthanc_dicom=$(free_port) orthanc_http=$(free_port)
 
 cat >"$work/orthanc.json" <<JSON
@@ -67,6 +109,15 @@ port     = $orthanc_dicom
 ae_title = "ORTHANC"
 verify   = "none"
 retry    = { first = "1s" }
+
+[keys]
+audit = "\${ROUTER_AUDIT_KEY}"
+[audit.postgresql]
+url      = "postgresql://router@127.0.0.1:$pg_port/router"
+password = "\${PG_PASSWORD}"
+[audit.mysql]
+url      = "mysql://router@127.0.0.1:$mysql_port/router"
+password = "\${MYSQL_PASSWORD}"
 TOML
 cat >"$work/conf/rules.d/00-demo.toml" <<'TOML'
 [[rule]]
@@ -74,6 +125,9 @@ name  = "CT, MR and radiotherapy to Orthanc as well"
 when  = { Modality = ["CT", "MR", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTIMAGE"] }
 route = ["orthanc", "archive"]
 TOML
+wait_until 60 psql -d postgres -c "CREATE DATABASE router" 2>"$work/psql.log" || die "PostgreSQL did not start" "$work/pg.log"
+wait_until 60 mysql -u root -e "CREATE USER router IDENTIFIED BY '$MYSQL_PASSWORD';
+  CREATE DATABASE router; GRANT ALL ON router.* TO router" 2>"$work/mysql.log" || die "MariaDB did not start" "$work/my.log"
 "$router" check -c "$config" || die "the configuration is not valid"
 wait_until 60 listening "$orthanc_dicom" || die "Orthanc did not start" "$work/orthanc.log"
 "$router" serve -c "$config" >"$work/router.log" 2>&1 &
@@ -166,3 +220,13 @@ find "${archive:-$work/none}" -type f -printf '  %P\n' 2>/dev/null | sort | sed 
 
 printf '\nThe whole life of one object (dicom-router trace):\n\n'
 "$router" trace -c "$config" "$(head -n 1 "$work/objects" | cut -d' ' -f1)" || true
+
+one=$(head -n 1 "$work/objects" | cut -d' ' -f1)
+rows="SELECT at_utc, event, place, outcome FROM v_life WHERE sop_instance_uid = '$one' ORDER BY at, event"
+counts="SELECT modality, count(*) AS objects, sum(octets) AS octets FROM instance GROUP BY modality ORDER BY modality"
+printf '\nThe audit in PostgreSQL:\n\n'
+psql -d router -c "$counts" -c "$rows"
+printf 'The audit in MariaDB:\n\n'
+mysql -u router -p"$MYSQL_PASSWORD" --table -e "$counts; $rows" router
+printf '\nAll three against each other (dicom-router audit compare):\n\n'
+"$router" audit compare -c "$config"

@@ -59,11 +59,16 @@ TEST_F(ConfigTest, WhatIsShippedAsACommentIsValidToo) {
   EXPECT_GT(uncommented, 30);
   ::setenv("ROUTER_AUDIT_KEY", "a key for tests", 1);
   ::setenv("ROUTER_ADMIN_TOKEN", "a token for tests only", 1);
+  ::setenv("PG_PASSWORD", "p", 1);
+  ::setenv("MYSQL_PASSWORD", "m", 1);
   EXPECT_EQ(complaints(text), "");
   const auto loaded = load(text);
   ASSERT_TRUE(loaded.config);
   EXPECT_EQ(loaded.config->destinations.size(), 2U);
   EXPECT_EQ(loaded.config->admin.tokens.at(0).token, "a token for tests only");
+  EXPECT_EQ(loaded.config->postgresql->url, "postgresql://router@127.0.0.1/router");
+  EXPECT_EQ(loaded.config->postgresql->password, "p");
+  EXPECT_EQ(loaded.config->mysql->password, "m");
 }
 
 TEST_F(ConfigTest, WhatIsAbsentHasTheDefaultOfTheInterfaceDescription) {
@@ -180,8 +185,16 @@ INSTANTIATE_TEST_SUITE_P(
               "\"none\""},
         Wrong{"[audit]\npatient_data = \"keyed-hsah\"\n",
               "4:16: 'patient_data' can not be 'keyed-hsah', did you mean 'keyed-hash'?"},
-        Wrong{"[audit.postgresql]\nurl = \"postgresql://x\"\n",
-              "3:1: 'postgresql' is not supported by this version yet"},
+        Wrong{"[audit.postgresql]\nurl = \"mysql://r@h/d\"\n",
+              "4:7: expected postgresql://USER@HOST/DATABASE"},
+        Wrong{"[audit.mysql]\nurl = \"mysql://host\"\n",
+              "4:7: expected mysql://USER@HOST/DATABASE"},
+        Wrong{"[audit.mysql]\nurl = \"mysql://r@h/d\"\npassword = \"geheim\"\n",
+              "5:12: a password is taken from the environment: \"${NAME}\""},
+        Wrong{"[audit.postgresql]\nurl = \"postgresql://r:geheim@h/d\"\n",
+              "4:7: a password is taken from the environment: password = \"${NAME}\""},
+        Wrong{"[audit.syslog]\nurl = \"udp://x\"\n",
+              "3:1: 'syslog' is not supported by this version yet"},
         Wrong{"[admin]\nbind = \"0.0.0.0:8080\"\n",
               "4:8: bound to more than loopback, [admin] needs an [[admin.token]]"},
         Wrong{"[[admin.token]]\nname = \"ops\"\ntoken = \"short\"\n",

@@ -280,5 +280,25 @@ TEST_F(ApiTest, UnknownParametersAreRefused) {
   EXPECT_EQ(get("/api/v1/trace/1.2", {{"limit", "1"}}).status, 400);
 }
 
+TEST_F(ApiTest, ForgettingAPatientIsAPostWithTheOperatorsName) {
+  Request request;
+  request.path = "/api/v1/audit/forget";
+  EXPECT_EQ(api_.handle(request).status, 405);
+  request.method = "POST";
+  request.operator_name = "ops";
+  for (const char* body : {"", "[]", "{}", "{\"patient\": 1}", "{\"patient\": \"\"}",
+                           "{\"patient\": \"a\", \"more\": 1}"}) {
+    request.body = body;
+    EXPECT_EQ(api_.handle(request).status, 400) << body;
+  }
+  EXPECT_EQ(node_.forgotten, "");
+  request.body = "{\"patient\": \"4711\"}";
+  EXPECT_EQ(api_.handle(request).status, 200);
+  EXPECT_EQ(node_.forgotten, "4711");
+  EXPECT_EQ(node_.forgotten_by, "ops");
+  request.body = "{\"patient\": \"unknown\"}";
+  EXPECT_EQ(code(api_.handle(request)), "unsupported");
+}
+
 }  // namespace
 }  // namespace dr::admin

@@ -44,6 +44,13 @@ class FakeNode final : public admin::NodeView {
     }
     return found;
   }
+  std::string forgotten, forgotten_by;
+  Result<void> forget(const std::string& patient_id, const std::string& who) override {
+    if (patient_id == "unknown") return Error{Errc::kUnsupported, "no [keys] audit"};
+    forgotten = patient_id;
+    forgotten_by = who;
+    return {};
+  }
   std::vector<delivery::QueueItem> queue(
       const delivery::QueueFilter& filter, std::size_t limit,
       const std::optional<delivery::QueuePosition>& after) override {

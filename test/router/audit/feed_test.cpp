@@ -19,6 +19,13 @@ class GatedStore final : public db::AuditStore {
     if (auto answer = ask_(rows); !answer) return answer;
     return store_->write(rows);
   }
+  Result<void> put(const db::Records& records) override { return store_->put(records); }
+  Result<std::vector<db::Extent>> extents() override { return store_->extents(); }
+  Result<db::Records> read(const db::Extent& extent) override { return store_->read(extent); }
+  Result<std::vector<std::string>> patient_keys() override { return store_->patient_keys(); }
+  Result<std::uint64_t> forget(const std::string& patient_key, UtcMicros until) override {
+    return store_->forget(patient_key, until);
+  }
   Result<std::vector<db::TracedObject>> trace(const std::string& uid, std::size_t n) override {
     return store_->trace(uid, n);
   }
