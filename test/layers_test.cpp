@@ -19,6 +19,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"dimse/message", {"dimse/base", "dimse/encoding", "dimse/ul", "asio"}},
     {"dimse/service",
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "asio"}},
+    {"rtstruct", {"dimse/base", "dimse/encoding", "dimse/file", "dcmtk", "zlib", "nlohmann"}},
     {"db", {"dimse/base", "pqxx", "mysql", "SQLiteCpp", "sqlite3"}},
     {"router/journal", {"dimse/base", "openssl"}},
     {"router/rules", {"dimse/base", "dimse/encoding", "toml++", "re2", "openssl"}},
