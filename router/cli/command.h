@@ -40,5 +40,6 @@ void add_send(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_queue(CLI::App& app, Action& action);
 void add_journal(CLI::App& app, Action& action);
+void add_extract(CLI::App& app, Action& action);
 
 }  // namespace dr::cli
