@@ -11,15 +11,16 @@
 namespace dr::rtstruct {
 namespace {
 
-constexpr int kLevel = 1;
+constexpr int kLevel = 1;      // of rows with voxels
+constexpr int kZeroLevel = 9;  // of zeros, compressed once
 
 /// A gzip stream (RFC 1952) of which long runs of zeros are compressed once: behind a full flush
 /// (RFC 1951: octets refer to nothing before them) the same compressed octets stand for them
 /// anywhere.
 class RunGzip {
  public:
-  RunGzip() {
-    if (deflateInit2(&z_, kLevel, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
+  explicit RunGzip(int level = kLevel) {
+    if (deflateInit2(&z_, level, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
       throw std::bad_alloc();
     }
     const std::array<unsigned char, 10> head{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
@@ -77,7 +78,7 @@ class RunGzip {
   }
 
   static Chunk make_chunk(std::size_t length) {
-    RunGzip maker;
+    RunGzip maker(kZeroLevel);
     maker.out_.clear();
     const Bytes zeros(length);
     const auto* p = reinterpret_cast<const Bytef*>(zeros.data());

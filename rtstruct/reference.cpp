@@ -237,10 +237,11 @@ GridChoice choose_grid(const StructureSet& set, const Uid& frame_of_reference,
     }
   }
   if (chosen == nullptr && frame_of_reference.empty() && referenced.empty() && all.size() == 1 &&
-      all.begin()->second.slices.front().study == set.patient_study.study_instance_uid) {
+      (all.begin()->second.slices.front().study == set.patient_study.study_instance_uid ||
+       all.begin()->second.slices.front().frame_of_reference.empty())) {
     chosen = &all.begin()->second;
     tell("frame_of_reference_assumed", Severity::kWarning,
-         "no frame of reference and no image named; the only series of the study is used");
+         "no frame of reference and no image named; the only series that is there is used");
   }
   if (chosen == nullptr) return choice;
   auto grid = make_grid(chosen->slices);

@@ -50,7 +50,7 @@ struct GridChoice {
 
 /// The series that holds most of the instances that the structure set refers to in this frame of
 /// reference; else the one with most slices in that frame; else, where the structure set names no
-/// frame at all, the only series of its study.
+/// frame at all, the only series, if it is of its study or names no frame either.
 GridChoice choose_grid(const StructureSet& set, const Uid& frame_of_reference,
                        const ReferenceSet& references);
 

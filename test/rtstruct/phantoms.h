@@ -105,12 +105,14 @@ inline Roi oblique_cylinder(double r, double h, double lean, double step = 1, Fr
   return phantom.roi();
 }
 
-/// Shells between r1 > r2 > r3 ...: solid, hollow, solid, ...
+/// Shells between r1 > r2 > r3 ...: solid, hollow, solid, ..., in common planes.
 inline Roi nested_shells(std::initializer_list<double> radii, double step = 1) {
   Phantom phantom;
+  const double most = *radii.begin();
   for (const double r : radii) {
-    for_layers(-r, r, step,
-               [&](double z) { phantom.add(Phantom::circle(std::sqrt(r * r - z * z)), z); });
+    for_layers(-most, most, step, [&](double z) {
+      if (std::abs(z) < r) phantom.add(Phantom::circle(std::sqrt(r * r - z * z)), z);
+    });
   }
   return phantom.roi();
 }
