@@ -30,6 +30,8 @@ class Sampler {
 
   std::vector<Sample> samples;
   double outside = 0;  // mm³
+  /// Of the outlines' points: extremes lie there more often than on sampling lines.
+  std::optional<double> least, most;
 
  private:
   void plane(std::size_t p) {
@@ -39,6 +41,10 @@ class Sampler {
       for (const Vec2 q : contour.polygon) {
         low = std::min(low, q.v);
         high = std::max(high, q.v);
+        if (const auto dose = dose_.at(stack_.frame.point(q, here.position))) {
+          least = std::min(*dose, least.value_or(*dose));
+          most = std::max(*dose, most.value_or(*dose));
+        }
       }
     }
     const double lines = std::clamp(std::ceil((high - low) / step_), 8.0, 4096.0);
@@ -133,8 +139,9 @@ std::optional<Dvh> dose_volume(const Stack& stack, const Measures& measures, con
   dvh.dose_sop_instance_uid = dose.sop_instance_uid;
   dvh.units = dose.units;
   dvh.type = dose.type;
-  dvh.most = all.samples().front().dose;
-  dvh.least = all.samples().back().dose;
+  const double most = all.samples().front().dose, least = all.samples().back().dose;
+  dvh.most = std::max(most, sampler.most.value_or(most));
+  dvh.least = std::min(least, sampler.least.value_or(least));
   for (const Sample& sample : all.samples()) dvh.mean += sample.dose * sample.volume;
   dvh.mean /= all.total();
   dvh.d95 = all.dose(0.95);

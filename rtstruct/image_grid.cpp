@@ -26,10 +26,10 @@ std::vector<Placed> place(std::span<const ImageSlice> slices, Vec3 normal) {
   std::vector<Placed> placed;
   for (const ImageSlice& slice : slices) placed.push_back({dot(slice.position, normal), &slice});
   std::ranges::sort(placed, {}, &Placed::position);
-  const auto twice = std::ranges::unique(placed, [](const Placed& a, const Placed& b) {
-    return b.position - a.position < kSamePlace;
-  });
-  placed.erase(twice.begin(), twice.end());
+  const auto twice = std::unique(
+      placed.begin(), placed.end(),
+      [](const Placed& a, const Placed& b) { return b.position - a.position < kSamePlace; });
+  placed.erase(twice, placed.end());
   return placed;
 }
 

@@ -22,7 +22,7 @@ Range between(double from, double to, std::uint32_t limit) {
 class SliceFill {
  public:
   SliceFill(const Stack& stack, const ImageGrid& grid, Budget& budget)
-      : stack_(stack), grid_(grid), budget_(budget), origin_(stack.frame.flat(grid.origin)) {}
+      : grid_(grid), budget_(budget), origin_(stack.frame.flat(grid.origin)) {}
 
   bool fill(const Plane& plane, std::uint16_t k, std::vector<Run>& runs) {
     cuts_.clear();
@@ -63,7 +63,6 @@ class SliceFill {
     }
   }
 
-  const Stack& stack_;
   const ImageGrid& grid_;
   Budget& budget_;
   Vec2 origin_;

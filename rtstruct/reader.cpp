@@ -183,8 +183,8 @@ class Reader {
 
   void finish() {
     std::ranges::sort(set_.contour_images);
-    const auto twice = std::ranges::unique(set_.contour_images);
-    set_.contour_images.erase(twice.begin(), twice.end());
+    const auto twice = std::unique(set_.contour_images.begin(), set_.contour_images.end());
+    set_.contour_images.erase(twice, set_.contour_images.end());
     if (set_.rois.empty()) {
       find(set_.findings, "no_rois", Severity::kError,
            "the structure set has no region of interest");

@@ -39,7 +39,7 @@ class Sweep {
       for (const Vec2 p : *polygon) stops_.push_back(p.v);
     }
     std::ranges::sort(stops_);
-    stops_.erase(std::ranges::unique(stops_).begin(), stops_.end());
+    stops_.erase(std::unique(stops_.begin(), stops_.end()), stops_.end());
   }
 
   std::optional<RegionMoments> run() {
