@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "rtstruct/mesh.h"
 #include "rtstruct/nifti.h"
+#include "rtstruct/results.h"
 
 namespace dr::rtstruct {
 namespace {
@@ -22,7 +24,46 @@ struct Descriptor {
   }
 };
 
+Result<void> make_folder(const std::filesystem::path& folder) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  return failed ? Error{Errc::kIo, "mkdir: " + failed.message()} : Result<void>();
+}
+
+Result<Mesh> mesh_of(const RoiResult& result) {
+  if (result.mask) return make_mesh(*result.mask, *result.grid);
+  Stack stack = result.stack;
+  const ImageGrid grid = grid_for(stack, result.measures);
+  stack.along_grid = true;
+  Budget budget(MeasureOptions().steps);
+  const auto mask = rasterize(stack, result.measures, grid, budget);
+  if (!mask) return Error{Errc::kTooLong, "mesh: too complex"};
+  return make_mesh(*mask, grid);
+}
+
 }  // namespace
+
+Result<void> write_meshes(const Extraction& extraction, const std::filesystem::path& folder) {
+  if (auto made = make_folder(folder); !made) return made;
+  for (std::size_t i = 0; i < extraction.rois.size(); ++i) {
+    if (!extraction.rois[i].measures.volume) continue;
+    const auto mesh = mesh_of(extraction.rois[i]);
+    if (!mesh && mesh.error().code == Errc::kNotFound) continue;  // smaller than a voxel
+    if (!mesh) return mesh.error();
+    const auto name = std::to_string(extraction.set.rois[i].number) + ".stl";
+    if (auto done = write_file(folder / name, stl(*mesh)); !done) return done;
+  }
+  return {};
+}
+
+Result<void> write_objects(const Extraction& extraction, const std::filesystem::path& folder) {
+  if (auto made = make_folder(folder); !made) return made;
+  const ResultUids uids = complete({});
+  std::vector<std::uint16_t> segments;
+  auto done = write_segmentation(extraction, uids, folder / "segmentation.dcm", segments);
+  if (done) done = write_report(extraction, uids, segments, folder / "report.dcm");
+  return done;
+}
 
 Result<void> write_file(const std::filesystem::path& path, ByteSpan octets) {
   const std::string beside = path.string() + ".part";
@@ -41,9 +82,7 @@ Result<void> write_file(const std::filesystem::path& path, ByteSpan octets) {
 
 Result<void> write_masks(const Extraction& extraction, const std::filesystem::path& folder,
                          unsigned threads) {
-  std::error_code failed;
-  std::filesystem::create_directories(folder, failed);
-  if (failed) return Error{Errc::kIo, "mkdir: " + failed.message()};
+  if (auto made = make_folder(folder); !made) return made;
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   std::optional<Error> first;

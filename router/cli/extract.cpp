@@ -1,5 +1,6 @@
 #include "rtstruct/extract.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <thread>
@@ -16,6 +17,8 @@ struct Options {
   std::string output = ".";
   std::string names;
   bool masks = false;
+  bool meshes = false;
+  bool dicom = false;
   std::vector<std::string> files;
 };
 
@@ -43,9 +46,19 @@ Result<rtstruct::StructureSet> load(const std::string& file) {
   return rtstruct::read_structure_set(loaded->data_set, loaded->transfer_syntax);
 }
 
+Result<void> write(const Options& options, const rtstruct::Extraction& result,
+                   const std::filesystem::path& folder) {
+  Result<void> done;
+  if (options.masks) done = rtstruct::write_masks(result, folder, threads());
+  if (done && options.meshes) done = rtstruct::write_meshes(result, folder);
+  if (done && options.dicom) done = rtstruct::write_objects(result, folder);
+  return done;
+}
+
 int extract(const Options& options) {
   rtstruct::ExtractOptions how;
-  how.masks = options.masks;
+  how.masks = options.masks || options.dicom || options.meshes;
+  how.keep_stacks = options.meshes;
   how.threads = threads();
   if (!options.names.empty()) {
     auto loaded = extraction::load_expectations(options.names);
@@ -73,12 +86,12 @@ int extract(const Options& options) {
     }
     const auto result = rtstruct::extract(std::move(*set), references, doses, how);
     std::cout << rtstruct::to_json(result) << '\n';
-    if (!options.masks) continue;
     std::filesystem::path folder = options.output;
     if (options.files.size() > 1) folder /= std::to_string(i + 1);
-    if (const auto written = rtstruct::write_masks(result, folder, how.threads); !written) {
-      complain(folder.string() + ": " + written.error().to_string());
-      return kCouldNotAsk;
+    if (const auto written = write(options, result, folder); !written) {
+      complain(options.files[i] + ": " + written.error().to_string());
+      if (written.error().code != Errc::kNotFound) return kCouldNotAsk;
+      exit = std::max<int>(exit, kNo);
     }
   }
   return exit;
@@ -96,7 +109,11 @@ void add_extract(CLI::App& app, Action& action) {
       ->add_option("--output", options->output,
                    "folder for masks (ROI number.nii.gz; of several files below 1, 2, ...)")
       ->capture_default_str();
-  command->add_flag("--masks", options->masks, "voxel masks on the images' grid, as NIfTI");
+  command->add_flag("--masks", options->masks,
+                    "voxel masks on the images' grid, as NIfTI (ROI number.nii.gz)");
+  command->add_flag("--mesh", options->meshes, "surfaces as STL (ROI number.stl)");
+  command->add_flag("--dicom", options->dicom,
+                    "DICOM objects: segmentation.dcm (SEG) and report.dcm (SR, TID 1500)");
   command->add_option("--names", options->names,
                       "TOML file of standard names, volume limits and exclusive ROIs");
   command->add_option("files", options->files, "RT Structure Sets")->required()->type_name("FILE");
