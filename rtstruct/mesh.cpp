@@ -7,7 +7,7 @@ namespace dr::rtstruct {
 namespace {
 
 constexpr std::size_t kMargin = 2;  // empty voxels around the mask, so that every surface closes
-constexpr std::uint64_t kMostVoxels = 256'000'000;
+constexpr std::uint64_t kMostField = 256'000'000;
 constexpr float kInside = 0.5F;
 
 /// The mask's bounding box with a margin, as occupancy 0 … 1.
@@ -160,9 +160,9 @@ double Mesh::area() const {
 Result<Mesh> make_mesh(const Mask& mask, const ImageGrid& grid) {
   if (mask.runs.empty()) return Error{Errc::kNotFound, "no voxel"};
   Field field(mask);
-  if (field.voxels() > kMostVoxels) {
+  if (field.voxels() > kMostField) {
     return Error{Errc::kTooLong, "mesh voxels=" + std::to_string(field.voxels()) +
-                                     " limit=" + std::to_string(kMostVoxels)};
+                                     " limit=" + std::to_string(kMostField)};
   }
   field.fill(mask);
   Mesh mesh;

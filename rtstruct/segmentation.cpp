@@ -151,20 +151,9 @@ class SegmentationWriter {
   void describe() {
     const PatientStudy& p = extraction_.set.patient_study;
     seg_->getSOPCommon().setSpecificCharacterSet("ISO_IR 192");
-    IODPatientModule& patient = seg_->getPatient();
-    step_(patient.setPatientName(of(p.patient_name), OFFalse), "patient");
-    step_(patient.setPatientID(of(p.patient_id), OFFalse), "patient");
-    step_(patient.setPatientBirthDate(of(p.patient_birth_date), OFFalse), "patient");
-    step_(patient.setPatientSex(of(p.patient_sex), OFFalse), "patient");
-    IODGeneralStudyModule& study = seg_->getStudy();
-    step_(study.setStudyInstanceUID(
+    step_(seg_->getStudy().setStudyInstanceUID(
               of(p.study_instance_uid.empty() ? grid_->study : p.study_instance_uid)),
           "study");
-    step_(study.setStudyDate(of(p.study_date), OFFalse), "study");
-    step_(study.setStudyTime(of(p.study_time), OFFalse), "study");
-    step_(study.setStudyID(of(p.study_id), OFFalse), "study");
-    step_(study.setAccessionNumber(of(p.accession_number), OFFalse), "study");
-    step_(study.setReferringPhysicianName(of(p.referring_physician), OFFalse), "study");
     IODGeneralSeriesModule& series = seg_->getSeries();
     step_(series.setSeriesInstanceUID(of(uids_.segmentation_series)), "series");
     step_(series.setSeriesNumber("1"), "series");
@@ -206,7 +195,7 @@ class SegmentationWriter {
     DcmSegment* segment = nullptr;
     const bool manual = roi.generation_algorithm == "MANUAL";
     const bool automatic = roi.generation_algorithm == "AUTOMATIC";
-    // create() checks the label as ASCII; the data set is in UTF-8.
+    // DCMTK checks text as ASCII, here and when it writes: names follow in name_segments().
     const std::string plain = "ROI " + std::to_string(roi.number);
     step_(DcmSegment::create(
               segment, of(plain), property.category.macro(), property.type.macro(),
@@ -215,8 +204,6 @@ class SegmentationWriter {
               manual ? "" : "unknown"),
           "segment");
     if (segment == nullptr) return;
-    const std::string label = long_string(roi.name, kLongString);
-    if (!label.empty()) step_(segment->setSegmentLabel(of(label), OFFalse), "label");
     if (roi.color) {
       double l = 0, a = 0, b = 0;
       const auto& [red, green, blue] = *roi.color;
@@ -228,6 +215,8 @@ class SegmentationWriter {
     Uint16 number = 0;
     step_(seg_->addSegment(segment, number), "segment");
     segments_[i] = number;
+    const std::string label = long_string(roi.name, kLongString);
+    labels_.push_back(label.empty() ? plain : label);
     add_frames(*extraction_.rois[i].mask, number);
   }
 
@@ -269,16 +258,40 @@ class SegmentationWriter {
     step_(seg_->addFrame(pixels.data(), number, groups), "frame");
   }
 
-  /// The modules that DCMTK's class does not know are added to the data set that it made.
   OFCondition save(const std::filesystem::path& path) {
     DcmFileFormat file;
     DcmDataset& d = *file.getDataset();
     OFCondition done = seg_->writeDataset(d);
-    if (done.good()) {
-      d.putAndInsertString(DCM_PositionReferenceIndicator, "");
-      done = file.saveFile(path.c_str(), EXS_LittleEndianExplicit);
+    if (done.bad()) return done;
+    name_patient(d);
+    name_segments(d);
+    return file.saveFile(path.c_str(), EXS_LittleEndianExplicit);
+  }
+
+  void name_patient(DcmDataset& d) const {
+    const PatientStudy& p = extraction_.set.patient_study;
+    const std::pair<DcmTagKey, const std::string*> values[] = {
+        {DCM_PatientName, &p.patient_name},
+        {DCM_PatientID, &p.patient_id},
+        {DCM_PatientBirthDate, &p.patient_birth_date},
+        {DCM_PatientSex, &p.patient_sex},
+        {DCM_StudyDate, &p.study_date},
+        {DCM_StudyTime, &p.study_time},
+        {DCM_StudyID, &p.study_id},
+        {DCM_AccessionNumber, &p.accession_number},
+        {DCM_ReferringPhysicianName, &p.referring_physician}};
+    for (const auto& [tag, value] : values) d.putAndInsertOFStringArray(DcmTag(tag), of(*value));
+    d.putAndInsertString(DCM_SpecificCharacterSet, "ISO_IR 192");
+    d.putAndInsertString(DCM_PositionReferenceIndicator, "");
+  }
+
+  void name_segments(DcmDataset& d) const {
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      DcmItem* item = nullptr;
+      if (d.findAndGetSequenceItem(DCM_SegmentSequence, item, static_cast<long>(i)).good()) {
+        item->putAndInsertOFStringArray(DCM_SegmentLabel, of(labels_[i]));
+      }
     }
-    return done;
   }
 
   const Extraction& extraction_;
@@ -286,6 +299,7 @@ class SegmentationWriter {
   std::vector<std::uint16_t>& segments_;
   const ImageGrid* grid_ = nullptr;
   std::unique_ptr<DcmSegmentation> seg_;
+  std::vector<std::string> labels_;  // by segment
   Steps step_;
 };
 

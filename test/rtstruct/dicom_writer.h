@@ -141,13 +141,14 @@ class DicomWriter {
 
   void common(DcmDataset& d, const char* sop_class, const std::string& instance,
               const std::string& series, const char* modality) const {
+    put(d, DCM_SpecificCharacterSet, "ISO_IR 192");
     put(d, DCM_SOPClassUID, sop_class);
     put(d, DCM_SOPInstanceUID, instance);
     put(d, DCM_StudyInstanceUID, study_);
     put(d, DCM_SeriesInstanceUID, series);
     put(d, DCM_FrameOfReferenceUID, frame_);
     put(d, DCM_Modality, modality);
-    put(d, DCM_PatientName, "Phantom^Analytic");
+    put(d, DCM_PatientName, "Phäntom^Analytic");
     put(d, DCM_PatientID, "PHANTOM");
     put(d, DCM_PatientBirthDate, "");
     put(d, DCM_PatientSex, "O");

@@ -126,6 +126,7 @@ TEST_F(Results, OrthancTakesThemAndGivesThemBack) {
     ASSERT_TRUE(tags);
     const auto json = nlohmann::json::parse(*tags);
     EXPECT_EQ(json["PatientID"], "PHANTOM");
+    EXPECT_EQ(json["PatientName"], "Phäntom^Analytic");
     EXPECT_EQ(json["StudyInstanceUID"], extraction_.set.patient_study.study_instance_uid.str());
   }
 }
