@@ -216,7 +216,7 @@ journal::ObjectRecord record() {
   record.listener = "modalities";
   record.sop_instance_uid = uid_literal("1.2.826.0.1.3680043.2.1125.1.1234567890");
   record.decisions = {{"everything else", "90-rest.toml", 12, 3, {"archive"}, ""}};
-  record.routes = {{"archive", 1}};
+  record.routes = {{"archive", 1, {}, {}, {}}};
   return record;
 }
 

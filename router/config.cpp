@@ -154,6 +154,8 @@ class Loader {
     TableReader table(*t, "[limits]", findings_);
     table.read_size("memory", config_.memory, 64U << 20);
     table.read_size("disk_reserve", config_.disk_reserve);
+    table.read_size("scrub_rate", config_.scrub.octets_per_second);
+    table.read("scrub_every", config_.scrub.every);
     table.read("associations", config_.access.associations, 1, 65536);
     table.read("associations_per_source", config_.access.associations_per_source, 1, 65536);
     table.read("associations_per_address", config_.access.associations_per_address, 1, 65536);

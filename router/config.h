@@ -11,6 +11,7 @@
 #include "router/access.h"
 #include "router/admin/settings.h"
 #include "router/delivery/settings.h"
+#include "router/journal/scrubber.h"
 #include "router/patient_key.h"
 #include "router/rules/rule_set.h"
 
@@ -26,6 +27,7 @@ struct Config {
 
   std::uint64_t memory = 1ULL << 30;        // objects in flight
   std::uint64_t disk_reserve = 2ULL << 30;  // below this much free disk: A700H
+  journal::ScrubOptions scrub;              // a rate of 0: never
   AccessSettings access;
   std::vector<service::ListenerConfig> listeners;
   std::vector<delivery::DestinationSettings> destinations;

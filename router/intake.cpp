@@ -76,6 +76,18 @@ Uid uid_of(const HeaderScanner& header, encoding::Tag tag) {
   return uid ? *uid : Uid{};
 }
 
+journal::RouteRecord to_record(const rules::Route& route) {
+  const auto micros = [](std::chrono::microseconds us) {
+    return static_cast<std::uint64_t>(us.count());
+  };
+  return {route.destination,
+          static_cast<std::uint8_t>(route.priority),
+          route.transform,
+          route.held,
+          {static_cast<std::uint8_t>(route.wait.until), micros(route.wait.quiet),
+           micros(route.wait.at_most), static_cast<std::uint8_t>(route.wait.late)}};
+}
+
 class ReceivedObject final : public service::ObjectSink {
  public:
   ReceivedObject(const IntakeContext& context, service::StoreRequest request)
@@ -234,7 +246,7 @@ class ReceivedObject final : public service::ObjectSink {
       return;
     }
     for (const rules::Route& route : decision.routes) {
-      record.routes.push_back({route.destination, static_cast<std::uint8_t>(route.priority)});
+      record.routes.push_back(to_record(route));
     }
     record.extract = decision.extract;
   }

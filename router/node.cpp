@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 #include "router/admin/api.h"
 #include "router/admin/http_server.h"
 #include "router/admin/socket_server.h"
@@ -22,6 +23,7 @@
 #include "router/audit/journal_trace.h"
 #include "router/delivery/engine.h"
 #include "router/intake.h"
+#include "router/journal/scrubber.h"
 #include "router/journal/self_test.h"
 #include "router/node_events.h"
 #include "router/version.h"
@@ -45,7 +47,10 @@ class IoThreads {
     for (unsigned i = 0; i < count; ++i) {
       contexts_.push_back(std::make_unique<asio::io_context>(1));
       guards_.push_back(asio::make_work_guard(*contexts_.back()));
-      threads_.emplace_back([context = contexts_.back().get()] { context->run(); });
+      threads_.emplace_back([context = contexts_.back().get()] {
+        name_thread("io");
+        context->run();
+      });
     }
   }
   ~IoThreads() {
@@ -110,6 +115,7 @@ class Node::Impl final : public admin::NodeView {
     }
     log::event(log::Level::kInfo, "node.stopping", {});
     stop_listeners();
+    if (scrubber_) scrubber_->stop();
     if (engine_) engine_->stop(kDrainDeliveries);
     for (const auto& feed : feeds_) feed->stop(kDrainAudit);
     if (digester_) digester_->stop();
@@ -180,6 +186,7 @@ class Node::Impl final : public admin::NodeView {
     if (const auto free = files_->free_octets()) gauges.disk_free_octets = *free;
     gauges.unrouted_objects = journal_->unrouted_objects();
     gauges.sync_probe_seconds = sync_probe_seconds_;
+    if (scrubber_) gauges.scrub = scrubber_->progress();
     gauges.destinations = engine_->status();
     for (const auto& feed : feeds_) gauges.audit_sinks.push_back({feed->sink(), feed->lag()});
     return metrics_.text(gauges);
@@ -243,8 +250,20 @@ class Node::Impl final : public admin::NodeView {
                 {"damaged_records", report.damaged_records}});
     for (const std::string& finding : report.findings) {
       log::event(log::Level::kWarning, "journal.finding", {{"what", finding}});
+      if (report.damaged_records > 0) record_damage(finding);
     }
     return test_spool();
+  }
+
+  /// What a start finds damaged is in the audit as what is found later.
+  void record_damage(const std::string& finding) {
+    journal::SecurityRecord record;
+    record.time = clock_.now_utc();
+    record.kind = "journal-damaged";
+    record.detail = finding;
+    if (const auto appended = journal_->append(record); !appended) {
+      log::event(log::Level::kError, "audit.lost", {{"error", appended.error().to_string()}});
+    }
   }
 
   /// A disk that is full now may have space later: that is no reason not to start.
@@ -282,16 +301,21 @@ class Node::Impl final : public admin::NodeView {
     } else {
       journal_->drop_cursor("audit-sqlite");
     }
-    std::vector<NodeEvents::Wake> wakes;
-    wakes.push_back([this](journal::Sequence s) { engine_->advanced(s); });
-    wakes.push_back([this](journal::Sequence s) { digester_->advanced(s); });
+    NodeEvents::Hooks hooks;
+    hooks.advanced.emplace_back([this](journal::Sequence s) { digester_->advanced(s); });
     for (const auto& feed : feeds_) {
-      wakes.push_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
+      hooks.advanced.emplace_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
     }
-    events_.attach(*journal_, std::move(wakes), [this](const journal::SyncStats& stats) {
+    hooks.synced = [this](const journal::SyncStats& stats) {
+      if (stats.routed != journal::Sequence::kNone) engine_->advanced(stats.routed);
       if (stats.objects > 0) digester_->received(stats.octets);
-    });
+    };
+    hooks.damaged = [this](journal::Sequence s, const Error& why) { engine_->damaged(s, why); };
+    events_.attach(*journal_, std::move(hooks));
     engine_->start();
+    if (config_.scrub.octets_per_second > 0) {
+      scrubber_ = std::make_unique<journal::Scrubber>(*journal_, clock_, config_.scrub);
+    }
   }
 
   Result<void> open_listeners() {
@@ -362,6 +386,7 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<IoThreads> io_;
   std::unique_ptr<delivery::DeliveryEngine> engine_;
   std::unique_ptr<audit::Digester> digester_;
+  std::unique_ptr<journal::Scrubber> scrubber_;
   std::vector<std::unique_ptr<audit::Feed>> feeds_;
   double sync_probe_seconds_ = 0;  // set once, before anybody asks
   std::mutex trace_mutex_;

@@ -7,21 +7,24 @@
 
 namespace dr {
 
-void NodeEvents::attach(journal::Journal& journal, std::vector<Wake> consumers, Synced synced) {
+void NodeEvents::attach(journal::Journal& journal, Hooks hooks) {
   journal_ = &journal;
-  consumers_ = std::move(consumers);
-  synced_ = std::move(synced);
+  hooks_ = std::move(hooks);
   attached_.store(true);
 }
 
 void NodeEvents::advanced(journal::Sequence watermark) {
   if (!attached_.load()) return;
-  for (const Wake& wake : consumers_) wake(watermark);
+  for (const Wake& wake : hooks_.advanced) wake(watermark);
 }
 
 void NodeEvents::synced(const journal::SyncStats& stats) {
   metrics_.synced(stats);
-  if (attached_.load()) synced_(stats);
+  if (attached_.load()) hooks_.synced(stats);
+}
+
+void NodeEvents::damaged(journal::Sequence record, const Error& why) {
+  if (attached_.load()) hooks_.damaged(record, why);
 }
 
 void NodeEvents::fenced(const Error& why) {

@@ -18,10 +18,13 @@ class NodeEvents final : public journal::Listener, public delivery::Observer {
       : metrics_(metrics), process_start_(process_start) {}
 
   using Wake = std::function<void(journal::Sequence)>;
-  using Synced = std::function<void(const journal::SyncStats&)>;
-  /// From now on the journal's progress goes to `consumers` and `synced`, and records to `journal`;
-  /// called once.
-  void attach(journal::Journal& journal, std::vector<Wake> consumers, Synced synced);
+  struct Hooks {
+    std::vector<Wake> advanced;
+    std::function<void(const journal::SyncStats&)> synced;
+    std::function<void(journal::Sequence, const Error&)> damaged;
+  };
+  /// From now on what the journal tells goes to `hooks`, and records to `journal`; called once.
+  void attach(journal::Journal& journal, Hooks hooks);
   /// From now on nobody is woken. Calls that are under way may still end.
   void detach() { attached_.store(false); }
 
@@ -29,6 +32,7 @@ class NodeEvents final : public journal::Listener, public delivery::Observer {
   void advanced(journal::Sequence watermark) override;
   void synced(const journal::SyncStats& stats) override;
   void fenced(const Error& why) override;
+  void damaged(journal::Sequence record, const Error& why) override;  // on any thread
 
   // delivery::Observer
   std::uint64_t next_association_number() override;
@@ -42,8 +46,7 @@ class NodeEvents final : public journal::Listener, public delivery::Observer {
   admin::Metrics& metrics_;
   const std::uint64_t process_start_;
   journal::Journal* journal_ = nullptr;
-  std::vector<Wake> consumers_;
-  Synced synced_;
+  Hooks hooks_;
   std::atomic<bool> attached_{false};
 };
 

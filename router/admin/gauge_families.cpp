@@ -94,6 +94,15 @@ std::vector<MetricFamily> gauge_families(const Gauges& gauges, bool fenced) {
          "What a small write and its sync took at the start, in seconds.")
       .add({}, gauges.sync_probe_seconds)
       .into(all);
+  Family("journal_scrubbed_bytes_total",
+         "What was read to look for damage since the start, in bytes.", MetricType::Counter)
+      .add({}, gauges.scrub.octets)
+      .into(all);
+  Family("journal_scrub_timestamp_seconds",
+         "When all that waits had last been read for damage, in seconds since 1970; 0: not yet.")
+      .add({},
+           gauges.scrub.finished ? static_cast<double>(to_micros(*gauges.scrub.finished)) / 1e6 : 0)
+      .into(all);
   add_destinations(gauges, all);
   Family lag("audit_lag_records", "Journal records that an audit sink has not been told yet.");
   for (const auto& sink : gauges.audit_sinks) lag.add({{"sink", sink.name}}, sink.lag_records);

@@ -11,6 +11,7 @@
 #include "router/delivery/engine.h"
 #include "router/delivery/observer.h"
 #include "router/journal/journal.h"
+#include "router/journal/scrubber.h"
 
 namespace dr::admin {
 
@@ -20,6 +21,7 @@ struct Gauges {
   journal::Stats journal;
   std::uint64_t disk_free_octets = 0;
   std::uint64_t unrouted_objects = 0;
+  journal::Scrubber::Progress scrub;
   double sync_probe_seconds = 0;  // 0: not known
   std::vector<delivery::DestinationStatus> destinations;
   struct Sink {

@@ -60,6 +60,15 @@ void Destination::add_damaged(Delivery delivery, const Error& error) {
   core_->context.observer.attempted({record, delivery.received});
 }
 
+void Destination::damaged(Sequence instance, const Error& error) {
+  std::optional<Delivery> found;
+  {
+    const std::scoped_lock lock(mutex_);
+    found = queue_.withdraw(instance);
+  }
+  if (found) add_damaged(*found, error);
+}
+
 Destination::Decision Destination::decide(const Attempt& attempt, const AttemptResult& result,
                                           std::uint32_t association) const {
   Decision decision{attempt.delivery, {}};

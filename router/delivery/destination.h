@@ -32,6 +32,8 @@ class Destination : public std::enable_shared_from_this<Destination> {
   void add_parked(const Delivery& delivery);
   /// One whose record can not be read any more (kCorrupt, kNotFound): written down as damaged.
   void add_damaged(Delivery delivery, const Error& error);
+  /// The octets of one that may wait here have been found damaged.
+  void damaged(journal::Sequence instance, const Error& error);
 
   virtual void start() {}
   /// Does what can be done now: after add(), or when time has passed.

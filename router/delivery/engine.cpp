@@ -65,6 +65,10 @@ void DeliveryEngine::start() { impl_->start(); }
 
 void DeliveryEngine::advanced(journal::Sequence watermark) { impl_->follower_.advanced(watermark); }
 
+void DeliveryEngine::damaged(journal::Sequence record, const Error& why) {
+  impl_->follower_.damaged(record, why);
+}
+
 void DeliveryEngine::stop(std::chrono::milliseconds deadline) { impl_->stop(deadline); }
 
 std::vector<QueueItem> DeliveryEngine::queue_list(const QueueFilter& filter, std::size_t limit,

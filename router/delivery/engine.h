@@ -89,6 +89,9 @@ class DeliveryEngine {
   void start();
   /// From Journal::Listener: only wakes.
   void advanced(journal::Sequence watermark);
+  /// From journal::Listener, any thread: a record that is an object of the queues, or something
+  /// else.
+  void damaged(journal::Sequence record, const Error& why);
   /// No new attempt; waits up to `deadline` for those in flight, then aborts them. Not from an I/O
   /// thread.
   void stop(std::chrono::milliseconds deadline);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 
 namespace dr::delivery {
 
@@ -44,6 +45,23 @@ void Follower::advanced(Sequence watermark) {
   wake_.notify_one();
 }
 
+void Follower::damaged(Sequence instance, const Error& why) {
+  const std::scoped_lock lock(mutex_);
+  damaged_.emplace_back(instance, why);
+  wake_.notify_one();
+}
+
+void Follower::tell_damaged() {
+  std::vector<std::pair<Sequence, Error>> damaged;
+  {
+    const std::scoped_lock lock(mutex_);
+    damaged.swap(damaged_);
+  }
+  for (const auto& [instance, why] : damaged) {
+    for (const auto& [name, destination] : destinations_) destination->damaged(instance, why);
+  }
+}
+
 bool Follower::stopping() {
   const std::scoped_lock lock(mutex_);
   return stopping_;
@@ -55,6 +73,7 @@ bool Follower::pause() {
 }
 
 void Follower::run() {
+  name_thread("follower");
   // What is durable by now stands among the open deliveries, unless it is final; what comes later
   // is read below.
   position_ = core_->context.journal.watermark();
@@ -64,12 +83,13 @@ void Follower::run() {
     Sequence durable;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || watermark_ > position_; });
+      wake_.wait(lock, [this] { return stopping_ || watermark_ > position_ || !damaged_.empty(); });
       if (stopping_) return;
       durable = watermark_;
     }
     const bool readable = follow_some(durable);
     tell_touched();
+    tell_damaged();
     if (!readable && pause()) return;
   }
 }

@@ -29,6 +29,8 @@ class Follower {
   void stop();
   /// From any thread; only wakes.
   void advanced(journal::Sequence watermark);
+  /// From any thread: told to every destination, since it is not sent anywhere any more.
+  void damaged(journal::Sequence instance, const Error& why);
   std::uint64_t orphans() const noexcept { return orphans_; }
 
  private:
@@ -40,6 +42,7 @@ class Follower {
   bool follow_some(journal::Sequence durable);
   void distribute(const journal::Record& record);
   void tell_touched();
+  void tell_damaged();
   Destination* find(const std::string& name);
   bool stopping();
   /// True: it is time to stop.
@@ -59,6 +62,7 @@ class Follower {
   std::condition_variable wake_;
   journal::Sequence watermark_{};  // guarded by mutex_, as is
   bool stopping_ = false;
+  std::vector<std::pair<journal::Sequence, Error>> damaged_;
   std::thread thread_;
 };
 

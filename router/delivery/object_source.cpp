@@ -1,5 +1,6 @@
 #include "router/delivery/object_source.h"
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -14,6 +15,15 @@ namespace {
 constexpr std::size_t kSmallBuffer = 16 * 1024;
 constexpr std::chrono::seconds kCachedFor{30};
 constexpr std::uint64_t kMostOnIoThread = 4U << 20;  // larger objects stand in files of their own
+
+Result<void> read_to_end(journal::BodyReader& body) {
+  Bytes buffer(static_cast<std::size_t>(std::min<std::uint64_t>(body.size(), 256U << 10)));
+  for (;;) {
+    const auto n = body.read(buffer);
+    if (!n) return n.error();
+    if (*n == 0) return {};
+  }
+}
 
 // Runs `work` on a disk thread and comes back with what it answers.
 template <class T>
@@ -64,7 +74,10 @@ asio::awaitable<Result<StoredObject>> open_object(std::shared_ptr<Core> core,
                                                   journal::Sequence instance, bool cached) {
   journal::Journal& journal = core->context.journal;
   if (cached) co_return open_object(journal, instance);
-  std::function<Result<StoredObject>()> work = [&journal, instance] {
+  std::function<Result<StoredObject>()> work = [&journal, instance]() -> Result<StoredObject> {
+    auto object = open_object(journal, instance);
+    if (!object) return object;
+    if (auto whole = read_to_end(*object->body); !whole) return std::move(whole).error();
     return open_object(journal, instance);
   };
   co_return co_await run_on(core->disk, std::move(work));

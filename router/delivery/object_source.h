@@ -39,7 +39,9 @@ Result<StoredObject> open_object(journal::Journal& journal, journal::Sequence in
 /// Whether an object's octets are, by all likelihood, still in the page cache: then reading them is
 /// a copy, and cheaper on the I/O thread than two changes of thread.
 bool likely_cached(const Delivery& delivery, UtcMicros now);
-/// On a disk thread unless `cached`.
+/// On a disk thread unless `cached`: then all octets are read and checked first, so that not one
+/// of a damaged object leaves the node. (What is cached was checked a moment ago on its way in, and
+/// is again while it is sent, before its last fragment.)
 asio::awaitable<Result<StoredObject>> open_object(std::shared_ptr<Core> core,
                                                   journal::Sequence instance, bool cached);
 

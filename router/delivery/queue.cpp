@@ -165,6 +165,36 @@ void Queue::finish(const Delivery& taken) {
   leave(taken.context);
 }
 
+std::optional<Delivery> Queue::withdraw(Sequence instance) {
+  const auto is_it = [&](const Delivery& d) { return d.instance == instance; };
+  std::optional<Delivery> found;
+  for (Band& band : bands_) {
+    for (auto line = band.lines.begin(); line != band.lines.end() && !found;) {
+      const auto at = std::ranges::find_if(line->second, is_it);
+      if (at != line->second.end()) {
+        found = *at;
+        line->second.erase(at);
+        --ready_;
+      }
+      line = line->second.empty() ? band.lines.erase(line) : std::next(line);
+    }
+  }
+  if (const auto at = std::ranges::find_if(deferred_, is_it); at != deferred_.end()) {
+    found = *at;
+    deferred_.erase(at);
+    std::make_heap(deferred_.begin(), deferred_.end(), later);
+  }
+  const auto parked = parked_.find(instance);
+  if (parked != parked_.end() && parked->second.state == DeliveryState::kHeld) {
+    found = parked->second;
+    parked_.erase(parked);
+  }
+  if (!found) return found;
+  change(found->state, -1);
+  leave(found->context);
+  return found;
+}
+
 std::vector<ContextKey> Queue::wanted(std::size_t limit) const {
   const Delivery* const first = best();
   if (first == nullptr) return {};

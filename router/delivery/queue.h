@@ -78,6 +78,9 @@ class Queue {
   void park(Delivery taken, std::string_view reason);
   /// Final.
   void finish(const Delivery& taken);
+  /// Takes one that waits or is held out of the queue, wherever it stands; nullopt when it is not
+  /// there, is being sent or is damaged already.
+  std::optional<Delivery> withdraw(journal::Sequence instance);
   /// Held or damaged since before the start.
   void push_parked(Delivery delivery, std::string_view reason);
 

@@ -14,14 +14,37 @@
 namespace dr::journal {
 namespace {
 
+/// Tells when the octets prove to be damaged.
+class WatchedBody final : public BodyReader {
+ public:
+  using Damaged = std::function<void(const Error&)>;
+  WatchedBody(std::unique_ptr<BodyReader> body, Damaged damaged)
+      : body_(std::move(body)), damaged_(std::move(damaged)) {}
+
+  std::uint64_t size() const override { return body_->size(); }
+  Result<std::size_t> read(MutableByteSpan into) override {
+    auto n = body_->read(into);
+    if (!n && n.error().code == Errc::kCorrupt) damaged_(n.error());
+    return n;
+  }
+  void forget() const override { body_->forget(); }
+
+ private:
+  const std::unique_ptr<BodyReader> body_;
+  const Damaged damaged_;
+};
+
 class SpoolJournal final : public Journal {
  public:
   SpoolJournal(FileSystem& files, const Clock& clock, const Options& options, Listener* listener)
       : files_(files),
+        clock_(clock),
         options_(options),
+        listener_(listener),
         pool_(files, {options_.segment_octets, options_.ahead_octets, options_.ahead_most}),
         cursors_(files, [this] { writer_.wake(); }),
-        writer_(files, clock, options_, listener, state_, pool_, cursors_) {}
+        recent_(options_.recent_octets),
+        writer_(files, clock, options_, listener, state_, pool_, cursors_, recent_) {}
 
   ~SpoolJournal() override { close(); }
 
@@ -128,7 +151,9 @@ class SpoolJournal final : public Journal {
     std::unique_lock lock(state_.mutex);
     const auto place = find(instance);
     if (!place) return not_kept(instance);
-    return read_at(*place, instance, lock);
+    auto record = read_at(*place, instance, lock);
+    if (!record && record.error().code == Errc::kCorrupt) note_damage(instance, record.error());
+    return record;
   }
 
   Result<std::unique_ptr<BodyReader>> open_body(Sequence instance) override {
@@ -138,9 +163,20 @@ class SpoolJournal final : public Journal {
     SegmentPin pin(place->segment);
     const Epoch epoch = pin->epoch_at(place->offset);
     lock.unlock();
-    auto stored = read_stored(*pin, place->offset, epoch, instance);
-    if (!stored) return std::move(stored).error();
-    return body_of(files_, std::move(pin), *stored);
+    auto body = stored_body(std::move(pin), place->offset, epoch, instance);
+    if (!body) {
+      const Error& why = body.error();
+      const bool gone = why.code == Errc::kNotFound && next_live(before(instance)) == instance;
+      if (gone || why.code == Errc::kCorrupt) note_damage(instance, why);
+      return body;
+    }
+    const auto told = [this, instance](const Error& why) { note_damage(instance, why); };
+    return std::unique_ptr<BodyReader>(std::make_unique<WatchedBody>(std::move(*body), told));
+  }
+
+  std::optional<Sequence> next_live(Sequence after) const override {
+    const std::scoped_lock lock(state_.mutex);
+    return state_.ledger.next(after);
   }
 
   Cursor& cursor(const std::string& name) override { return cursors_.get(name, epoch_); }
@@ -235,15 +271,15 @@ class SpoolJournal final : public Journal {
   }
 
   bool fits(const Pending& pending) const {
-    return pending.header.head_octets <= kMaxHead &&
-           kFirstGroup + kGroupHeaderSize + pending.header.total_octets() <=
-               options_.segment_octets;
+    const Group whole(kFirstGroup, options_.segment_octets - kFirstGroup, options_.page_aligned);
+    return pending.header.head_octets <= kMaxHead && whole.fits(pending);
   }
   Error too_long(const Pending& pending) const {
     return {Errc::kTooLong, "record length=" + std::to_string(pending.header.total_octets()) +
                                 " segment=" + std::to_string(options_.segment_octets)};
   }
   static Error closed() { return {Errc::kCancelled, "the journal is closed"}; }
+  static Sequence before(Sequence instance) { return Sequence{value(instance) - 1}; }
   static Error not_kept(Sequence instance) {
     return {Errc::kNotFound, "record " + std::to_string(value(instance))};
   }
@@ -266,7 +302,7 @@ class SpoolJournal final : public Journal {
     record.sequence = sequence;
     record.durable = pin->synced_at(sequence);
     lock.unlock();
-    auto stored = read_stored(*pin, place.offset, epoch, sequence);
+    auto stored = stored_at(*pin, place.offset, epoch, sequence);
     if (!stored) return std::move(stored).error();
     record.type = stored->header.type;
     record.body_octets = stored->header.body_octets;
@@ -285,16 +321,51 @@ class SpoolJournal final : public Journal {
     return record;
   }
 
+  Result<std::unique_ptr<BodyReader>> stored_body(SegmentPin pin, std::uint64_t offset, Epoch epoch,
+                                                  Sequence instance) {
+    auto recent = recent_.find(pin->number, offset);
+    if (recent && (recent->header.flags & kLargeBody) == 0) {
+      return recent_body(recent_, *pin, offset, std::move(recent));
+    }
+    auto stored = read_stored(*pin, offset, epoch, instance);
+    if (!stored) return std::move(stored).error();
+    return body_of(files_, std::move(pin), *stored);
+  }
+
+  /// From memory, or else from the disk.
+  Result<StoredRecord> stored_at(const Segment& segment, std::uint64_t offset, Epoch epoch,
+                                 Sequence sequence) const {
+    const auto recent = recent_.find(segment.number, offset);
+    if (!recent) return read_stored(segment, offset, epoch, sequence);
+    const ByteSpan head = recent->head();
+    return StoredRecord{recent->header, Bytes(head.begin(), head.end()),
+                        offset + recent->header.body_offset()};
+  }
+
+  /// Whoever meets it first tells it: the log, the audit, and the listener, whose queues show it.
   void note_damage(Sequence sequence, const Error& error) {
-    const std::scoped_lock lock(state_.mutex);
-    if (!damaged_.insert(sequence).second) return;  // another consumer met it before
-    log::event(log::Level::kError, "journal.damaged", {{"error", error.to_string()}});
-    ++state_.damaged_records;
-    state_.ledger.mark_damaged(sequence);
+    {
+      const std::scoped_lock lock(state_.mutex);
+      if (!damaged_.insert(sequence).second) return;
+      ++state_.damaged_records;
+      state_.ledger.mark_damaged(sequence);
+    }
+    const std::string what = "record " + std::to_string(value(sequence)) + ": " + error.to_string();
+    log::event(log::Level::kError, "journal.damaged", {{"error", what}});
+    SecurityRecord record;
+    record.time = clock_.now_utc();
+    record.kind = "journal-damaged";
+    record.detail = what;
+    if (auto told = append(record); !told) {
+      log::event(log::Level::kError, "audit.lost", {{"error", told.error().to_string()}});
+    }
+    if (listener_ != nullptr) listener_->damaged(sequence, error);
   }
 
   FileSystem& files_;
+  const Clock& clock_;
   const Options options_;
+  Listener* const listener_;
   Spool spool_;
   RecoveryReport report_;
   Epoch epoch_{};
@@ -303,6 +374,7 @@ class SpoolJournal final : public Journal {
   std::set<Sequence> damaged_;  // found after the start; guarded by state_.mutex
   SegmentPool pool_;
   CursorStore cursors_;
+  Recent recent_;
   OutcomeRing ring_;
   Writer writer_;
 };

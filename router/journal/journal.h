@@ -20,7 +20,9 @@ struct Options {
   std::uint64_t ahead_octets = 256U << 20;       // zero-filled and unused, kept ready
   std::uint64_t ahead_most = 4ULL << 30;         // the same after bursts that needed more
   std::uint64_t checkpoint_octets = 256U << 20;  // at most about so much is read at a start
+  std::uint64_t page_aligned = 32U << 10;        // bodies from this on begin on a page of the file
   std::uint64_t inline_limit = 4U << 20;         // larger objects stand in files of their own
+  std::uint64_t recent_octets = 64U << 20;       // of what was written last, kept in memory
   std::uint64_t disk_reserve = 0;                // below this much free disk: kNoSpace for objects
   std::chrono::milliseconds idle_sync{200};      // lazy records are synced at the latest after this
 };
@@ -39,6 +41,7 @@ struct SyncStats {
   double seconds = 0;
   std::size_t objects = 0;
   std::uint64_t octets = 0;
+  Sequence routed{};  // the last object among them that goes somewhere
 };
 
 /// Told from the writer's thread; must not block.
@@ -49,6 +52,8 @@ class Listener {
   virtual void advanced(Sequence watermark) = 0;
   virtual void synced(const SyncStats& stats) = 0;
   virtual void fenced(const Error& why) = 0;
+  /// From any thread, once for each record: its octets are not those that were written.
+  virtual void damaged(Sequence /*record*/, const Error& /*why*/) {}
 };
 
 /// A file of its own for an object above the inline limit, while it is received. Blocking; used
@@ -72,14 +77,16 @@ struct Record {
 };
 
 /// Reads one object's octets and checks its CRC on the way: the read that reaches the end fails
-/// with kCorrupt when they are not those that were received. Thread-compatible; blocking (page
-/// cache or disk).
+/// with kCorrupt when they are not those that were received, and the journal tells its listener.
+/// Thread-compatible; blocking (page cache or disk). The journal must outlive it.
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
   virtual std::uint64_t size() const = 0;
   /// Octets read; 0 at the end.
   virtual Result<std::size_t> read(MutableByteSpan into) = 0;
+  /// Lets the page cache forget record and octets: what is read next comes from the disk.
+  virtual void forget() const {}
 };
 
 /// A consumer's place in the journal, kept across restarts: everything up to position() is done.
@@ -159,6 +166,8 @@ class Journal {
   /// The record of an object that is still kept. kNotFound: reclaimed; kCorrupt: damaged.
   virtual Result<Record> read(Sequence instance) = 0;
   virtual Result<std::unique_ptr<BodyReader>> open_body(Sequence instance) = 0;
+  /// The first object behind `after` that is not finished.
+  virtual std::optional<Sequence> next_live(Sequence after) const = 0;
 
   /// The cursor of this name, made at the tail's beginning (Sequence::kNone) when there is none.
   /// Reclaim waits for every cursor that exists. The reference lives as long as the journal.

@@ -145,7 +145,7 @@ std::vector<OutcomeRecord> Ledger::states(Sequence instance) const {
 std::vector<OpenDelivery> Ledger::open_deliveries(Sequence after, std::size_t limit) const {
   std::vector<OpenDelivery> open;
   std::size_t objects = 0;
-  objects_.each_from(next(after), [&](const Object& object) {
+  objects_.each_from(journal::next(after), [&](const Object& object) {
     const std::size_t before = open.size();
     for (const Delivery& each : object.all()) {
       if (is_final(each.state)) continue;
@@ -156,6 +156,15 @@ std::vector<OpenDelivery> Ledger::open_deliveries(Sequence after, std::size_t li
     return objects < limit;
   });
   return open;
+}
+
+std::optional<Sequence> Ledger::next(Sequence after) const {
+  std::optional<Sequence> found;
+  objects_.each_from(journal::next(after), [&](const Object& object) {
+    found = object.instance;
+    return false;
+  });
+  return found;
 }
 
 Ledger::Delivery& Ledger::delivery(Object& object, const std::string& destination) {

@@ -67,6 +67,8 @@ class Ledger {
   std::vector<OutcomeRecord> states(Sequence instance) const;
   /// What is open of at most `limit` objects behind `after`.
   std::vector<OpenDelivery> open_deliveries(Sequence after, std::size_t limit) const;
+  /// The first object behind `after`.
+  std::optional<Sequence> next(Sequence after) const;
   std::uint64_t unrouted() const { return unrouted_; }
   std::size_t size() const { return objects_.size(); }
 

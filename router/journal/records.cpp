@@ -7,13 +7,15 @@
 namespace dr::journal {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;  // the first octet of every head
+// The first octet of every head. Version 1 knew of a route only destination and priority.
+constexpr std::uint8_t kVersion = 2;
 constexpr std::size_t kMaxCount = 65'536;
 
 /// Appends fields as FORMAT.md says: numbers little-endian, lengths and counts as varints.
 class Encoder {
  public:
   explicit Encoder(Bytes& out) : out_(out) { out_.u8(kVersion); }
+  static constexpr std::uint8_t version() { return kVersion; }
 
   template <std::unsigned_integral T>
   void operator()(const T& value) {
@@ -48,7 +50,10 @@ class Encoder {
 /// The counterpart. A field that encode can not have written leaves the decoder failed for good.
 class Decoder {
  public:
-  explicit Decoder(ByteSpan head) : in_(head) { check(in_.u8() == kVersion); }
+  explicit Decoder(ByteSpan head) : in_(head), version_(in_.u8()) {
+    check(version_ >= 1 && version_ <= kVersion);
+  }
+  std::uint8_t version() const { return version_; }
 
   bool finished() const { return !failed_ && !in_.failed() && in_.remaining() == 0; }
 
@@ -113,6 +118,7 @@ class Decoder {
   }
 
   ByteReader in_;
+  const std::uint8_t version_;
   bool failed_ = false;
 };
 
@@ -131,7 +137,12 @@ void fields(Coder& coder, R& r) {
 
 template <class Coder, class R>
 requires std::is_same_v<std::remove_const_t<R>, RouteRecord>
-void fields(Coder& coder, R& r) { coder(r.destination), coder(r.priority); }
+void fields(Coder& coder, R& r) {
+  coder(r.destination), coder(r.priority);
+  if (coder.version() < 2) return;
+  coder(r.transform), coder(r.held);
+  coder(r.wait.until), coder(r.wait.quiet), coder(r.wait.at_most), coder(r.wait.late);
+}
 
 template <class Coder, class R>
 requires std::is_same_v<std::remove_const_t<R>, ObjectRecord>

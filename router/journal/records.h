@@ -39,10 +39,23 @@ struct DecisionRecord {
   std::string transform;  // canonical text, empty for none
 };
 
+/// What a copy waits for before it may be sent: until its series or study has been quiet, or until
+/// what it refers to is here.
+struct WaitRecord {
+  std::uint8_t until = 0;     // 0 nothing, 1 its series, 2 its study, 3 its references
+  std::uint64_t quiet = 0;    // us without another object of the series or study
+  std::uint64_t at_most = 0;  // us from the receipt of its first object
+  std::uint8_t late = 0;      // one that comes afterwards: 0 send, 1 send all again, 2 hold
+  friend bool operator==(const WaitRecord&, const WaitRecord&) = default;
+};
+
 /// One copy to deliver.
 struct RouteRecord {
   std::string destination;
   std::uint8_t priority = 1;  // 0 high, 1 normal, 2 low
+  std::string transform;      // its canonical text; empty: the octets as received
+  std::string held;           // the reason why it is held from the start; empty: it is not
+  WaitRecord wait{};
 };
 
 /// An object as it was received, and what was decided about it. Everything but its octets.

@@ -265,7 +265,7 @@ Decision Program::decide(const Facts& facts) const {
     for (const std::uint32_t destination : rule.destinations) {
       if (place[destination] == kNotYet) {
         place[destination] = static_cast<std::uint32_t>(decision.routes.size());
-        decision.routes.push_back({destinations[destination], rule.priority});
+        decision.routes.push_back({destinations[destination], rule.priority, {}, {}, {}});
       } else {
         Priority& priority = decision.routes[place[destination]].priority;
         priority = std::min(priority, rule.priority);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,9 +42,23 @@ struct Facts {
   const encoding::HeaderScanner& header;
 };
 
+/// `after` or `hold_until` of a rule: what its copies wait for.
+struct Wait {
+  enum class Until : std::uint8_t { kNothing = 0, kSeries = 1, kStudy = 2, kReferences = 3 };
+  enum class Late : std::uint8_t { kSend = 0, kAgain = 1, kHold = 2 };
+  Until until = Until::kNothing;
+  std::chrono::microseconds quiet{0};    // without another object of the series or study
+  std::chrono::microseconds at_most{0};  // since its first object was received
+  Late late = Late::kSend;               // what becomes of an object that comes afterwards
+  friend bool operator==(const Wait&, const Wait&) = default;
+};
+
 struct Route {
   std::string destination;
   Priority priority = Priority::kNormal;
+  std::string transform;  // its canonical text; empty: the octets as received
+  std::string held;       // "conflicting_transforms"; empty: it is not held
+  Wait wait;
 };
 
 /// A rule, for people.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <httplib.h>
 
+#include "test/e2e/asking.h"
 #include "test/e2e/objects.h"
 #include "test/support/port.h"
 #include "test/support/router.h"
@@ -17,25 +18,6 @@ using namespace std::chrono_literals;
 
 void write_rules(const Router& router, const std::string& text) {
   std::ofstream(router.config().parent_path() / "rules.d/10-test.toml") << text;
-}
-
-std::string metric(const Router& router, const std::string& name) {
-  httplib::Client client("127.0.0.1", router.admin_port());
-  const auto answer = client.Get("/metrics");
-  if (!answer) return "no answer";
-  const auto at = answer->body.find("\n" + name + " ");
-  if (at == std::string::npos) return "";
-  const auto value = at + name.size() + 2;
-  return answer->body.substr(value, answer->body.find('\n', value) - value);
-}
-
-/// Asked until it is so, for ten seconds at most.
-testing::AssertionResult soon(const std::function<bool()>& so) {
-  for (int i = 0; i < 200; ++i) {
-    if (so()) return testing::AssertionSuccess();
-    std::this_thread::sleep_for(50ms);
-  }
-  return testing::AssertionFailure() << "not within ten seconds";
 }
 
 class CommandLine : public testing::Test {

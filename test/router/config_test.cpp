@@ -74,6 +74,8 @@ TEST_F(ConfigTest, WhatIsAbsentHasTheDefaultOfTheInterfaceDescription) {
   EXPECT_EQ(config.ae_title.view(), "ROUTER");
   EXPECT_EQ(config.memory, 1ULL << 30);
   EXPECT_EQ(config.disk_reserve, 2ULL << 30);
+  EXPECT_EQ(config.scrub.octets_per_second, 16U << 20);
+  EXPECT_EQ(config.scrub.every, std::chrono::hours(24));
   EXPECT_EQ(config.access.associations, 4096U);
   EXPECT_EQ(config.access.associations_per_source, 256U);
   EXPECT_EQ(config.access.associations_per_address, 1024U);

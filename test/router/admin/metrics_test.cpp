@@ -125,6 +125,8 @@ const std::map<std::string, std::set<std::string>> kNames = {
     {"journal_fenced", {}},
     {"journal_sync_probe_seconds", {}},
     {"journal_damaged_records_total", {}},
+    {"journal_scrubbed_bytes_total", {}},
+    {"journal_scrub_timestamp_seconds", {}},
     {"disk_free_bytes", {}},
     {"objects_unrouted", {}},
     {"rules_reload_success", {}},

@@ -82,6 +82,24 @@ TEST_F(DigesterTest, DigestsAreThoseOfTheDataSets) {
   EXPECT_EQ(found[3].sha256, expected(""));
 }
 
+TEST_F(DigesterTest, FallsBehindWhileObjectsComeInButNeverTooFar) {
+  const auto digester = this->digester();
+  std::atomic<bool> busy{true};
+  std::thread senders([&] {
+    while (busy) {
+      digester->received(1);
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  });
+  digester->received(Digester::kMostBehind);
+  append_object(1);
+  EXPECT_EQ(wait_for_digests(1).size(), 1U);  // though they are still at it
+  busy = false;
+  senders.join();
+  append_object(2);
+  EXPECT_EQ(wait_for_digests(2).size(), 2U);
+}
+
 TEST_F(DigesterTest, ARestartGoesOnWhereTheDigestsEnd) {
   {
     const auto digester = this->digester();

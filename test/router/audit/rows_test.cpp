@@ -45,7 +45,7 @@ journal::ObjectRecord object() {
   record.rules_sha256 = "abc";
   record.decisions = {{"first", "a.toml", 3, 1, {"archive", "a\"b\\c\n"}, "t"},
                       {"second", "b.toml", 9, 4, {}, ""}};
-  record.routes = {{"archive", 1}, {"orthanc", 0}};
+  record.routes = {{"archive", 1, {}, {}, {}}, {"orthanc", 0, {}, {}, {}}};
   record.extract = true;
   return record;
 }

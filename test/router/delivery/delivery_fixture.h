@@ -129,6 +129,10 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
   }
   void synced(const journal::SyncStats&) override {}
   void fenced(const Error&) override {}
+  void damaged(Sequence record, const Error& why) override {
+    const std::scoped_lock lock(engine_mutex_);
+    if (engine_) engine_->damaged(record, why);
+  }
 
   static journal::Options options() {
     journal::Options options;
@@ -207,7 +211,8 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
     record.transfer_syntax_uid = *Uid::parse(spec.transfer_syntax);
     record.study_instance_uid = *Uid::parse(spec.study_instance_uid);
     record.series_instance_uid = *Uid::parse(spec.series_instance_uid);
-    for (auto& destination : destinations) record.routes.push_back({std::move(destination), 1});
+    for (auto& destination : destinations)
+      record.routes.push_back({std::move(destination), 1, {}, {}, {}});
     return object;
   }
   Sequence append(const Object& object) {

@@ -40,6 +40,34 @@ class QueueTest : public testing::Test {
   SteadyTime now_{1h};
 };
 
+TEST_F(QueueTest, WithdrawsOneWhereverItStandsAndLeavesTheOthersInOrder) {
+  for (std::uint64_t i = 1; i <= 4; ++i) push(i);
+  push(5, kMr);                     // alone in its line
+  push(6, kCt, 1, 1, now_ + 1min);  // deferred
+  push(7, kCt, 1, 1, now_ + 2min);
+  push(8);
+  push(9);
+  const auto sending = queue_.take(any);  // 1
+  ASSERT_TRUE(sending);
+  auto held = queue_.take(any);  // 2
+  ASSERT_TRUE(held);
+  held->state = DeliveryState::kHeld;
+  queue_.park(*held, "refused");
+  for (const std::uint64_t instance : {2, 3, 5, 6}) {
+    const auto found = queue_.withdraw(Sequence{instance});
+    ASSERT_TRUE(found) << instance;
+    EXPECT_EQ(found->instance, Sequence{instance});
+    EXPECT_FALSE(queue_.withdraw(Sequence{instance})) << instance;
+  }
+  EXPECT_FALSE(queue_.withdraw(Sequence{1}));  // is being sent
+  EXPECT_EQ(queue_.count(DeliveryState::kHeld), 0U);
+  EXPECT_EQ(queue_.count(DeliveryState::kWaiting), 4U);
+  EXPECT_EQ(queue_.ready(), 3U);
+  EXPECT_EQ(take_all(), (std::vector<std::uint64_t>{4, 8, 9}));
+  queue_.promote(now_ + 3min);
+  EXPECT_EQ(take_all(), (std::vector<std::uint64_t>{7}));
+}
+
 TEST_F(QueueTest, GivesOnePrioritysDeliveriesInOrderOfArrivalAcrossContexts) {
   push(1);
   push(2, kMr);

@@ -23,6 +23,8 @@ inline Options small_options() {
   options.segment_octets = 64 << 10;
   options.ahead_octets = 0;
   options.ahead_most = 0;
+  options.page_aligned = 5'000;
+  options.recent_octets = 0;  // what is read comes from the disk
   options.idle_sync = std::chrono::hours(1);
   return options;
 }
@@ -38,7 +40,8 @@ inline ObjectRecord object_record(const std::vector<std::string>& destinations) 
   ObjectRecord record;
   record.node = "router-1";
   record.sop_instance_uid = uid_literal("1.2.3");
-  for (const auto& destination : destinations) record.routes.push_back({destination, 1});
+  for (const auto& destination : destinations)
+    record.routes.push_back({destination, 1, {}, {}, {}});
   return record;
 }
 

@@ -28,7 +28,8 @@ ObjectRecord full_object() {
   r.status = 0xB000;
   r.rules_sha256 = std::string(64, 'a');
   r.decisions = {{"first", "10.toml", 7, 1, {"a", "b"}, "set X"}, {"", "", 0, 2, {}, ""}};
-  r.routes = {{"a", 0}, {"b", 2}};
+  r.routes = {{"a", 0, {}, {}, {}},
+              {"b", 2, "set PatientID", "conflicting_transforms", {1, 60, 90, 2}}};
   r.extract = true;
   return r;
 }
@@ -62,6 +63,9 @@ TEST(Records, ObjectComesBackFieldByField) {
   ASSERT_EQ(back->routes.size(), 2U);
   EXPECT_EQ(back->routes[1].destination, "b");
   EXPECT_EQ(back->routes[1].priority, 2);
+  EXPECT_EQ(back->routes[1].transform, r.routes[1].transform);
+  EXPECT_EQ(back->routes[1].held, r.routes[1].held);
+  EXPECT_EQ(back->routes[1].wait, r.routes[1].wait);
   EXPECT_TRUE(back->extract);
   EXPECT_EQ(encode(*back), encode(r));
 }
