@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmfg/fgderimg.h>
@@ -254,6 +255,7 @@ class SegmentationWriter {
       images.push_back(image);
       derivation.reset(DcmSegmentation::createDerivationImageFG(images, "RT Structure Set"));
       if (derivation) groups.push_back(derivation.get());
+      sources_.insert(grid_->instances[k]);
     }
     step_(seg_->addFrame(pixels.data(), number, groups), "frame");
   }
@@ -265,6 +267,7 @@ class SegmentationWriter {
     if (done.bad()) return done;
     name_patient(d);
     name_segments(d);
+    refer_to_images(d);
     return file.saveFile(path.c_str(), EXS_LittleEndianExplicit);
   }
 
@@ -285,6 +288,26 @@ class SegmentationWriter {
     d.putAndInsertString(DCM_PositionReferenceIndicator, "");
   }
 
+  /// Common Instance Reference (PS3.3 C.12.2): the slices that frames were derived from.
+  void refer_to_images(DcmDataset& d) const {
+    if (sources_.empty()) return;
+    DcmItem* parent = &d;
+    const PatientStudy& p = extraction_.set.patient_study;
+    if (!p.study_instance_uid.empty() && !(p.study_instance_uid == grid_->study)) {
+      d.findOrCreateSequenceItem(DCM_StudiesContainingOtherReferencedInstancesSequence, parent, -2);
+      parent->putAndInsertOFStringArray(DCM_StudyInstanceUID, of(grid_->study));
+    }
+    DcmItem* series = nullptr;
+    if (parent->findOrCreateSequenceItem(DCM_ReferencedSeriesSequence, series, -2).bad()) return;
+    series->putAndInsertOFStringArray(DCM_SeriesInstanceUID, of(grid_->series));
+    for (const Uid& uid : sources_) {
+      DcmItem* item = nullptr;
+      if (series->findOrCreateSequenceItem(DCM_ReferencedInstanceSequence, item, -2).bad()) return;
+      item->putAndInsertOFStringArray(DCM_ReferencedSOPClassUID, of(grid_->sop_class));
+      item->putAndInsertOFStringArray(DCM_ReferencedSOPInstanceUID, of(uid));
+    }
+  }
+
   void name_segments(DcmDataset& d) const {
     for (std::size_t i = 0; i < labels_.size(); ++i) {
       DcmItem* item = nullptr;
@@ -300,6 +323,7 @@ class SegmentationWriter {
   const ImageGrid* grid_ = nullptr;
   std::unique_ptr<DcmSegmentation> seg_;
   std::vector<std::string> labels_;  // by segment
+  std::set<Uid> sources_;            // slices with a frame
   Steps step_;
 };
 

@@ -116,7 +116,7 @@ TEST_F(Results, DcmtkReadsTheReportBack) {
 TEST_F(Results, OrthancTakesThemAndGivesThemBack) {
   dr::test::Orthanc orthanc;
   const auto stored = dr::test::run(
-      {"storescu", "-aec", "ORTHANC", "127.0.0.1", std::to_string(orthanc.dicom_port()),
+      {"storescu", "-R", "-aec", "ORTHANC", "127.0.0.1", std::to_string(orthanc.dicom_port()),
        (folder_ / "seg.dcm").string(), (folder_ / "sr.dcm").string()});
   ASSERT_EQ(stored.status, 0) << stored.output;
   for (const Uid& uid : {uids_.segmentation, uids_.report}) {
