@@ -45,6 +45,9 @@ class ReportWriter {
     if (!failed_.empty()) return Error{Errc::kInvalid, "report: " + failed_};
     DcmFileFormat file;
     OFCondition done = document.write(*file.getDataset());
+    // DSRDocument makes identifiers of its own.
+    file.getDataset()->putAndInsertOFStringArray(DCM_SOPInstanceUID, of(uids_.report));
+    file.getDataset()->putAndInsertOFStringArray(DCM_SeriesInstanceUID, of(uids_.report_series));
     if (done.good()) done = file.saveFile(path.c_str(), EXS_LittleEndianExplicit);
     if (done.bad()) return Error{Errc::kIo, std::string("report: ") + done.text()};
     return {};

@@ -121,7 +121,7 @@ TEST_F(Results, OrthancTakesThemAndGivesThemBack) {
   ASSERT_EQ(stored.status, 0) << stored.output;
   for (const Uid& uid : {uids_.segmentation, uids_.report}) {
     const auto id = orthanc.find(uid.view());
-    ASSERT_TRUE(id);
+    ASSERT_TRUE(id) << uid.view();
     const auto tags = orthanc.get("/instances/" + *id + "/simplified-tags");
     ASSERT_TRUE(tags);
     const auto json = nlohmann::json::parse(*tags);
