@@ -30,6 +30,11 @@ add_library(dep_dcmtk INTERFACE)
 target_include_directories(dep_dcmtk SYSTEM INTERFACE ${DCMTK_INCLUDE_DIRS})
 target_link_libraries(dep_dcmtk INTERFACE DCMTK::dcmdata DCMTK::oflog DCMTK::ofstd)
 
+# Segmentations and measurement reports.
+add_library(dep_dcmtk_results INTERFACE)
+target_link_libraries(dep_dcmtk_results INTERFACE dep_dcmtk DCMTK::dcmseg DCMTK::dcmfg DCMTK::dcmiod
+                                                  DCMTK::dcmsr DCMTK::cmr)
+
 # toml++ as a header costs seconds in each file: declarations only, defined once in router/rules.
 add_library(dep_toml INTERFACE)
 target_compile_definitions(dep_toml INTERFACE TOML_HEADER_ONLY=0 TOML_EXCEPTIONS=0)

@@ -41,5 +41,6 @@ void add_trace(CLI::App& app, Action& action);
 void add_queue(CLI::App& app, Action& action);
 void add_journal(CLI::App& app, Action& action);
 void add_audit(CLI::App& app, Action& action);
+void add_extract(CLI::App& app, Action& action);
 
 }  // namespace dr::cli
