@@ -150,11 +150,11 @@ std::uint16_t FieldValues::block_of(std::uint32_t index) {
   if (block != kUnknownBlock) return block;
   block = kNoBlock;
   const PrivateCreator& creator = program_.creators[index];
-  for (std::uint16_t candidate = 0x10; candidate <= 0xff; ++candidate) {
-    const auto* element = facts_.header.find({creator.group, candidate});
-    if (element == nullptr || !names_creator(element->value, creator.name)) continue;
-    block = candidate;
-    break;
+  const auto* element = facts_.header.first_from({creator.group, 0x10});
+  while (element != nullptr && element->tag <= Tag{creator.group, 0xff}) {
+    if (names_creator(element->value, creator.name)) return block = element->tag.element;
+    const auto next = static_cast<std::uint16_t>(element->tag.element + 1);
+    element = facts_.header.first_from({creator.group, next});
   }
   return block;
 }

@@ -20,8 +20,10 @@ class Linter {
          const std::filesystem::path& folder)
       : program_(program), infos_(infos), site_(site), folder_(folder) {
     for (const Program::Rule& rule : program.rules) {
-      conditions_.push_back(rule.unmatched ? Condition{}
-                                           : canonical_condition(program, rule.condition));
+      const Condition& added = conditions_.emplace_back(
+          rule.unmatched ? Condition{} : canonical_condition(program, rule.condition));
+      asked_.push_back(fields_of(added));
+      needed_.push_back(added.op == Op::kAny || added.op == Op::kNot ? 0 : needed_by(added));
     }
   }
 
@@ -45,6 +47,25 @@ class Linter {
   }
   bool decides(std::uint32_t rule) const {
     return program_.rules[rule].reject || !program_.rules[rule].destinations.empty();
+  }
+
+  /// One of 64 bits for each field that the condition asks about.
+  std::uint64_t fields_of(const Condition& condition) const {
+    if (condition.op == Op::kTest) {
+      return std::uint64_t{1} << (program_.tests[condition.test].field % 64);
+    }
+    std::uint64_t bits = 0;
+    for (const Condition& child : condition.children) bits |= fields_of(child);
+    return bits;
+  }
+  /// Of those, the ones that whatever implies it asks about, too.
+  std::uint64_t needed_by(const Condition& condition) const {
+    if (condition.op == Op::kTest) return fields_of(condition);
+    std::uint64_t bits = 0;
+    for (const Condition& child : condition.children) {
+      if (child.op == Op::kTest) bits |= fields_of(child);
+    }
+    return bits;
   }
 
   /// Every alternative of `a` is one of `b`.
@@ -87,6 +108,7 @@ class Linter {
     const Program::Rule& first = program_.rules[earlier];
     const Program::Rule& second = program_.rules[later];
     if (second.unmatched) return first.unmatched || conditions_[earlier].always();
+    if ((needed_[earlier] & ~asked_[later]) != 0) return false;  // as most: not looked into
     return !first.unmatched && implies(conditions_[later], conditions_[earlier]);
   }
 
@@ -193,6 +215,7 @@ class Linter {
   const Site& site_;
   const std::filesystem::path& folder_;
   std::vector<Condition> conditions_;
+  std::vector<std::uint64_t> asked_, needed_;
   std::vector<Diagnostic> warnings_;
 };
 
