@@ -146,8 +146,8 @@ TEST(HeaderScannerDifferential, AgreesInEveryEncodingOfEveryObject) {
     DcmFileFormat original;
     ASSERT_TRUE(original.loadFile(path.c_str()).good());
     ASSERT_TRUE(original.loadAllDataIntoMemory().good());
-    for (const Uint16 element : {0x0008, 0x0009, 0x0010}) {
-      original.getDataset()->findAndDeleteElement(DcmTagKey(0x7fe0, element));
+    for (const unsigned element : {0x0008U, 0x0009U, 0x0010U}) {
+      original.getDataset()->findAndDeleteElement(DcmTagKey(0x7fe0, static_cast<Uint16>(element)));
     }
     for (const E_TransferSyntax xfer : {EXS_LittleEndianImplicit, EXS_LittleEndianExplicit,
                                         EXS_BigEndianExplicit, EXS_DeflatedLittleEndianExplicit}) {
