@@ -38,6 +38,8 @@ struct Field {
     kElement,
   };
 
+  static constexpr std::uint32_t kStandard = rules::kStandard;
+
   std::string name;  // the one by which it is known: "Modality"
   Source source = Source::kElement;
   std::vector<Step> path;             // sequences from the top level down to the element
