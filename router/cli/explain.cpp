@@ -137,8 +137,10 @@ int explain(const Options& options) {
     }
     if (!files) {  // the rules are only needed for files
       auto rules = rules::RuleSet::load(config->rules.string(), config->site());
-      print(rules.diagnostics);
-      if (!rules.rules) return kNo;
+      if (!rules.rules) {  // warnings are the business of `check`
+        print(rules.diagnostics);
+        return kNo;
+      }
       files.emplace(rules.rules, *sender, options.json);
     }
     worst = std::max(worst, files->explain(object));
