@@ -141,11 +141,21 @@ class Loader {
       read_ae_title(table, "ae_title", config_.ae_title);
       table.read("spool", spool);
       table.read("rules", rules);
-      read_only_word(table, "timezone", "UTC");
+      timezone(table);
       table.finish();
     }
     config_.spool = absolute(folder_, spool);
     config_.rules = absolute(folder_, rules);
+  }
+
+  void timezone(TableReader& table) {
+    std::string name = "UTC";
+    table.read("timezone", name);
+    if (auto zone = rules::TimeZone::find(name)) {
+      config_.zone = *zone;
+    } else {
+      table.error("timezone", "'" + name + "': " + zone.error().detail);
+    }
   }
 
   void limits() {
@@ -407,14 +417,42 @@ std::set<std::string> Config::targets() const {
   return names;
 }
 
+rules::Site Config::site() const {
+  rules::Site site;
+  site.targets = targets();
+  site.destinations = site.targets;
+  site.zone = zone;
+  for (const auto& listener : listeners) site.listeners.insert(listener.name);
+  for (const SourceSettings& source : access.sources) {
+    if (source.ae_title != "*") site.sources.insert(source.ae_title);
+  }
+  for (const auto& destination : destinations) {
+    if (destination.kind == delivery::Kind::kFolder) continue;
+    const bool here = destination.host == "localhost" || destination.host == "::1" ||
+                      destination.host.starts_with("127.");
+    const bool listens = std::ranges::any_of(
+        listeners, [&](const auto& listener) { return listener.port == destination.port; });
+    site.peers.push_back({destination.name, destination.ae_title.str(), here && listens});
+  }
+  return site;
+}
+
+admin::Sender unnamed_sender(const Config& config, const Clock& clock) {
+  admin::Sender sender;
+  sender.called_ae_title = config.ae_title;
+  if (!config.listeners.empty()) sender.listener = config.listeners.front().name;
+  sender.received = clock.now_utc();
+  return sender;
+}
+
 LoadedConfig load_config(const std::filesystem::path& file) {
   Findings findings(file.string());
   LoadedConfig loaded;
   if (const auto table = rules::read_toml(file, findings)) {
     std::error_code ec;
     const auto folder = std::filesystem::absolute(file, ec).parent_path();
-    Config config = Loader(*table, folder, findings).load();
-    if (!findings.failed()) loaded.config = std::move(config);
+    loaded.understood = Loader(*table, folder, findings).load();
+    if (!findings.failed()) loaded.config = loaded.understood;
   }
   loaded.diagnostics = findings.take();
   std::ranges::stable_sort(loaded.diagnostics, {},

@@ -9,6 +9,7 @@
 
 #include "dimse/service/listener.h"
 #include "router/access.h"
+#include "router/admin/explain.h"
 #include "router/admin/settings.h"
 #include "router/delivery/settings.h"
 #include "router/journal/scrubber.h"
@@ -24,6 +25,7 @@ struct Config {
   AeTitle ae_title;
   std::filesystem::path spool;
   std::filesystem::path rules;
+  rules::TimeZone zone;  // [node] timezone
 
   std::uint64_t memory = 1ULL << 30;        // objects in flight
   std::uint64_t disk_reserve = 2ULL << 30;  // below this much free disk: A700H
@@ -39,10 +41,17 @@ struct Config {
 
   /// What a rule's route may name.
   std::set<std::string> targets() const;
+  /// What rules refer to.
+  rules::Site site() const;
 };
+
+/// Who an object that nobody sends is said to come from: called is this node, the listener is its
+/// first, received is now.
+admin::Sender unnamed_sender(const Config& config, const Clock& clock);
 
 struct LoadedConfig {
   std::optional<Config> config;                // absent when any diagnostic is an error
+  std::optional<Config> understood;            // as far as it can be read; absent: not at all
   std::vector<rules::Diagnostic> diagnostics;  // every error and warning, in the file's order
 };
 

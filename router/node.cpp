@@ -15,6 +15,7 @@
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
 #include "router/admin/api.h"
+#include "router/admin/explain_stored.h"
 #include "router/admin/http_server.h"
 #include "router/admin/socket_server.h"
 #include "router/admin/trace_json.h"
@@ -38,6 +39,7 @@ constexpr milliseconds kDrainAssociations{20'000};
 constexpr milliseconds kDrainDeliveries{10'000};
 constexpr milliseconds kDrainAudit{5'000};
 constexpr milliseconds kTraceWaits{1'000};
+constexpr std::size_t kMostTraced = 1'000;
 constexpr unsigned kDiskThreads = 4;
 
 /// One io_context for each core, each run by one thread.
@@ -143,7 +145,7 @@ class Node::Impl final : public admin::NodeView {
   }
 
   void reload_rules(const std::string& who) {
-    auto loaded = rules::RuleSet::load(config_.rules.string(), config_.targets());
+    auto loaded = rules::RuleSet::load(config_.rules.string(), config_.site());
     const bool good = loaded.rules != nullptr;
     for (const rules::Diagnostic& diagnostic : loaded.diagnostics) {
       log::event(good ? log::Level::kWarning : log::Level::kError, "rules.diagnostic",
@@ -208,6 +210,16 @@ class Node::Impl final : public admin::NodeView {
       const delivery::QueueFilter& filter, std::size_t limit,
       const std::optional<delivery::QueuePosition>& after) override {
     return engine_->queue_list(filter, limit, after);
+  }
+
+  std::shared_ptr<const rules::RuleSet> rules() override { return rules_.load(); }
+
+  admin::Sender unnamed_sender() override { return dr::unnamed_sender(config_, clock_); }
+
+  Result<nlohmann::json> explain(const std::string& uid) override {
+    auto traced = trace(uid, kMostTraced);
+    if (!traced) return std::move(traced).error();
+    return admin::explain_stored(*journal_, rules_.load(), *traced, uid);
   }
 
   std::vector<delivery::DestinationStatus> destinations() override { return engine_->status(); }

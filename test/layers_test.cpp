@@ -21,7 +21,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "asio"}},
     {"db", {"dimse/base", "pqxx", "mysql", "SQLiteCpp", "sqlite3"}},
     {"router/journal", {"dimse/base", "openssl"}},
-    {"router/rules", {"dimse/base", "dimse/encoding", "toml++", "re2", "openssl"}},
+    {"router/rules", {"dimse/base", "dimse/encoding", "toml++", "re2", "cctz", "openssl"}},
     {"router/delivery",
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "dimse/service",
       "router/journal", "router/rules", "asio", "httplib", "nlohmann", "openssl"}},

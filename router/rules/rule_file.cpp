@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <sstream>
 #include <string_view>
 
 #include "router/rules/condition.h"
@@ -17,6 +18,12 @@ constexpr std::string_view kKeys[] = {"name",    "when", "route", "priority",
                                       "extract", "stop", "reject"};
 constexpr std::string_view kLater[] = {"transform", "after", "quiet",
                                        "at_most",   "late",  "hold_until"};
+
+std::string value_text(const toml::node& value) {
+  std::ostringstream text;
+  value.visit([&](const auto& node) { text << toml::toml_formatter{node}; });
+  return text.str();
+}
 
 bool is_one_of(std::string_view key, std::span<const std::string_view> list) {
   return std::ranges::find(list, key) != list.end();
@@ -33,6 +40,15 @@ void refuse_unknown_keys(const toml::table& table, Findings& findings) {
                                         suggestion(key->str(), kKeys));
     }
   }
+}
+
+/// What the canonical form copies: the keys that are no part of a decision.
+std::string rest_of(const toml::table& table) {
+  std::ostringstream lines;
+  for (const auto& [key, value] : table) {  // toml++ has them in order
+    if (!is_one_of(key.str(), kKeys)) lines << key.str() << " = " << value_text(value) << '\n';
+  }
+  return lines.str();
 }
 
 bool read_bool(const toml::table& table, std::string_view key, Findings& findings) {
@@ -110,6 +126,8 @@ void RuleCompiler::add_rule(const toml::table& table, const std::string& file, F
   read_name(table, info, findings);
   if (const toml::node* const route = table.get("route")) read_route(*route, info, findings);
   Program::Rule rule;
+  rule.name = info.name;
+  rule.rest = rest_of(table);
   rule.priority = read_priority(table, findings);
   rule.extract = read_bool(table, "extract", findings);
   rule.stop = read_bool(table, "stop", findings);
@@ -159,8 +177,8 @@ void RuleCompiler::read_route(const toml::node& node, RuleInfo& info, Findings& 
     const auto name = element.value_exact<std::string>();
     if (!name) {
       findings.error(element.source(), "'route' must be a list of destinations: [\"archive\"]");
-    } else if (!targets_.contains(*name)) {
-      const std::vector<std::string_view> known(targets_.begin(), targets_.end());
+    } else if (!site_.targets.contains(*name)) {
+      const std::vector<std::string_view> known(site_.targets.begin(), site_.targets.end());
       findings.error(element.source(),
                      "unknown destination " + in_quotes(*name) + suggestion(*name, known));
     } else if (std::ranges::find(info.route, *name) != info.route.end()) {
@@ -179,7 +197,7 @@ void RuleCompiler::read_when(const toml::table& table, Program::Rule& rule, Find
   }
   if (const toml::table* const when = node->as_table()) {
     rule.condition = program_.next_node();
-    return compile_condition(*when, program_, findings);
+    return compile_condition(*when, site_, program_, findings);
   }
   rule.unmatched = node->value_exact<std::string_view>() == "unmatched";
   if (!rule.unmatched) {

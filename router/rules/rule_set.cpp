@@ -10,6 +10,7 @@
 #include <openssl/sha.h>
 #include <toml++/toml.h>
 
+#include "router/rules/lint.h"
 #include "router/rules/program.h"
 #include "router/rules/rule_file.h"
 #include "router/rules/toml_reader.h"
@@ -36,6 +37,8 @@ class CompiledRuleSet final : public RuleSet {
   const encoding::ScanPlan& scan_plan() const override { return plan_; }
   const std::string& sha256() const override { return sha256_; }
   Decision decide(const Facts& facts) const override { return program_.decide(facts); }
+  Explanation explain(const Facts& facts) const override { return program_.explain(facts); }
+  std::string canonical() const override { return program_.canonical(); }
 
  private:
   const std::vector<RuleInfo> infos_;
@@ -98,8 +101,8 @@ std::optional<toml::table> parse(std::string_view text, Findings& findings) {
 
 class Loader {
  public:
-  Loader(const std::string& folder, const std::set<std::string>& targets)
-      : folder_(folder), compiler_(targets) {}
+  Loader(const std::string& folder, const Site& site)
+      : folder_(folder), site_(site), compiler_(site) {}
 
   RuleSet::Loaded load() {
     Findings findings(folder_.string());
@@ -109,6 +112,9 @@ class Loader {
       return d.severity == Diagnostic::Severity::kError;
     };
     if (std::ranges::any_of(diagnostics_, is_error)) return {nullptr, std::move(diagnostics_)};
+    for (Diagnostic& warning : lint(compiler_.program(), compiler_.infos(), site_, folder_)) {
+      diagnostics_.push_back(std::move(warning));
+    }
     return {std::make_shared<CompiledRuleSet>(compiler_.take_infos(), compiler_.take_program(),
                                               sha256()),
             std::move(diagnostics_)};
@@ -148,6 +154,7 @@ class Loader {
   }
 
   const fs::path folder_;
+  const Site& site_;
   RuleCompiler compiler_;
   std::string canonical_;  // every file's name and content, each behind its length
   std::vector<Diagnostic> diagnostics_;
@@ -155,8 +162,14 @@ class Loader {
 
 }  // namespace
 
+RuleSet::Loaded RuleSet::load(const std::string& folder, const Site& site) {
+  return Loader(folder, site).load();
+}
+
 RuleSet::Loaded RuleSet::load(const std::string& folder, const std::set<std::string>& targets) {
-  return Loader(folder, targets).load();
+  Site site;
+  site.targets = targets;
+  return load(folder, site);
 }
 
 }  // namespace dr::rules
