@@ -265,10 +265,12 @@ Decision Program::decide(const Facts& facts) const {
     for (const std::uint32_t destination : rule.destinations) {
       if (place[destination] == kNotYet) {
         place[destination] = static_cast<std::uint32_t>(decision.routes.size());
-        decision.routes.push_back({destinations[destination], rule.priority, {}, {}, {}});
+        decision.routes.push_back({destinations[destination], rule.priority, {}, {}, rule.wait});
       } else {
-        Priority& priority = decision.routes[place[destination]].priority;
-        priority = std::min(priority, rule.priority);
+        Route& route = decision.routes[place[destination]];
+        route.priority = std::min(route.priority, rule.priority);
+        // One rule wants it at once; of two that would wait the first says for what.
+        if (rule.wait.until == Wait::Until::kNothing) route.wait = {};
       }
     }
     if (rule.stop) break;

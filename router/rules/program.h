@@ -66,6 +66,7 @@ struct Program {
     bool extract = false;
     Priority priority = Priority::kNormal;
     std::optional<std::uint16_t> reject;
+    Wait wait;
     std::vector<std::uint32_t> destinations;
   };
 

@@ -8,6 +8,7 @@
 #include "router/rules/condition.h"
 #include "router/rules/field_name.h"
 #include "router/rules/suggest.h"
+#include "router/rules/wait.h"
 
 namespace dr::rules {
 namespace {
@@ -15,8 +16,7 @@ namespace {
 constexpr std::size_t kMaxName = 128;
 constexpr std::string_view kKeys[] = {"name",    "when", "route", "priority",
                                       "extract", "stop", "reject"};
-constexpr std::string_view kLater[] = {"transform", "after", "quiet",
-                                       "at_most",   "late",  "hold_until"};
+constexpr std::string_view kLater[] = {"transform"};
 
 bool is_one_of(std::string_view key, std::span<const std::string_view> list) {
   return std::ranges::find(list, key) != list.end();
@@ -24,7 +24,7 @@ bool is_one_of(std::string_view key, std::span<const std::string_view> list) {
 
 void refuse_unknown_keys(const toml::table& table, Findings& findings) {
   for (const auto& [key, value] : in_file_order(table)) {
-    if (is_one_of(key->str(), kKeys)) continue;
+    if (is_one_of(key->str(), kKeys) || is_one_of(key->str(), wait_keys())) continue;
     if (is_one_of(key->str(), kLater)) {
       findings.error(key->source(),
                      in_quotes(key->str()) + " is not supported by this version yet");
@@ -114,6 +114,7 @@ void RuleCompiler::add_rule(const toml::table& table, const std::string& file, F
   rule.extract = read_bool(table, "extract", findings);
   rule.stop = read_bool(table, "stop", findings);
   rule.reject = read_reject(table, findings);
+  rule.wait = read_wait(table, findings);
   for (const std::string& destination : info.route) {
     rule.destinations.push_back(program_.destination(destination));
   }
