@@ -25,6 +25,8 @@
 #include "router/journal/scrubber.h"
 #include "router/journal/self_test.h"
 #include "router/node_events.h"
+#include "router/rule_reload.h"
+#include "router/rule_watcher.h"
 #include "router/version.h"
 
 namespace dr {
@@ -88,6 +90,7 @@ class Node::Impl final : public admin::NodeView {
         access_(config_.access),
         blocks_(config_.memory),
         metrics_(kVersion, kCommit),
+        reload_(rules_, config_.rules, config_.targets(), metrics_, clock_),
         events_(metrics_, static_cast<std::uint64_t>(to_micros(started_))),
         api_(*this) {}
 
@@ -100,6 +103,7 @@ class Node::Impl final : public admin::NodeView {
     start_consumers();
     if (auto listening = open_listeners(); !listening) return listening;
     metrics_.rules_reloaded(true, clock_.now_utc());
+    watch_rules();
     return open_admin();
   }
 
@@ -110,6 +114,7 @@ class Node::Impl final : public admin::NodeView {
       stopping_ = true;
     }
     log::event(log::Level::kInfo, "node.stopping", {});
+    watcher_.reset();
     stop_listeners();
     if (scrubber_) scrubber_->stop();
     if (engine_) engine_->stop(kDrainDeliveries);
@@ -138,28 +143,7 @@ class Node::Impl final : public admin::NodeView {
     return all;
   }
 
-  void reload_rules(const std::string& who) {
-    auto loaded = rules::RuleSet::load(config_.rules.string(), config_.targets());
-    const bool good = loaded.rules != nullptr;
-    for (const rules::Diagnostic& diagnostic : loaded.diagnostics) {
-      log::event(good ? log::Level::kWarning : log::Level::kError, "rules.diagnostic",
-                 {{"message", diagnostic.to_string()}});
-    }
-    if (good) rules_.store(loaded.rules);
-    metrics_.rules_reloaded(good, clock_.now_utc());
-    log::event(good ? log::Level::kInfo : log::Level::kError,
-               good ? "rules.reloaded" : "rules.rejected",
-               {{"rules", rules_.load()->rules().size()}});
-    journal::OperatorRecord record;
-    record.time = clock_.now_utc();
-    record.who = who;
-    record.action = "reload";
-    record.target = "rules";
-    record.detail = good ? "sha256=" + loaded.rules->sha256() : "refused: nothing changed";
-    if (const auto appended = journal_->append(record); !appended) {
-      log::event(log::Level::kError, "audit.lost", {{"error", appended.error().to_string()}});
-    }
-  }
+  void reload_rules(const std::string& who) { reload_.asked(who, *journal_); }
 
   // --- admin::NodeView ---------------------------------------------------------------------------
 
@@ -340,6 +324,17 @@ class Node::Impl final : public admin::NodeView {
     return {};
   }
 
+  /// Without inotify the rules are read again at SIGHUP only.
+  void watch_rules() {
+    auto watcher = RuleWatcher::start(config_.rules, [this] { reload_.folder_changed(*journal_); });
+    if (watcher) {
+      watcher_ = *std::move(watcher);
+    } else {
+      log::event(log::Level::kWarning, "rules.not_watched",
+                 {{"error", watcher.error().to_string()}});
+    }
+  }
+
   void stop_listeners() {
     for (const auto& listener : listeners_) listener->stop();
     for (const auto& listener : listeners_) {
@@ -359,6 +354,7 @@ class Node::Impl final : public admin::NodeView {
   Access access_;
   BlockPool blocks_;
   admin::Metrics metrics_;
+  RuleReload reload_;
   NodeEvents events_;
   admin::Api api_;
   std::mutex state_mutex_;
@@ -377,6 +373,7 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<db::AuditStore> trace_store_;
   std::unique_ptr<Intake> intake_;
   std::vector<std::unique_ptr<service::Listener>> listeners_;
+  std::unique_ptr<RuleWatcher> watcher_;
   std::unique_ptr<admin::HttpServer> http_;
   std::unique_ptr<admin::SocketServer> socket_;
 };
@@ -397,8 +394,7 @@ nlohmann::json Node::Impl::status() {
                                    {"port", listeners_[i]->port()},
                                    {"associations", listeners_[i]->open_associations()}});
   }
-  const auto rules = rules_.load();
-  status["rules"] = {{"count", rules->rules().size()}, {"sha256", rules->sha256()}};
+  status["rules"] = reload_.status();
   const journal::Stats journal = journal_->stats();
   status["journal"] = {{"octets", journal.octets},
                        {"segments", journal.segments},

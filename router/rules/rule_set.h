@@ -78,14 +78,23 @@ struct Decision {
   std::optional<std::uint16_t> refuse;  // DIMSE status: wins over everything
 };
 
+/// One rule file as it was read: what a reload is recorded with.
+struct RuleFileInfo {
+  std::string name;     // in the rule folder
+  std::string sha256;   // of its content, hexadecimal
+  std::uint32_t owner;  // user id
+  friend bool operator==(const RuleFileInfo&, const RuleFileInfo&) = default;
+};
+
 /// All rule files of a folder, compiled: immutable, shared by all associations, swapped whole.
 class RuleSet {
  public:
   struct Loaded {
     std::shared_ptr<const RuleSet> rules;  // null when any diagnostic is an error
     std::vector<Diagnostic> diagnostics;   // every semantic error of every file
+    std::vector<RuleFileInfo> files;       // all that could be read, in order
   };
-  /// Reads `folder`/*.toml in name order. `targets`: destinations and groups that a route may name.
+  /// Reads `folder`/*.toml in name order; where `folder` is a link, all from what it leads to now. `targets`: destinations and groups that a route may name.
   static Loaded load(const std::string& folder, const std::set<std::string>& targets);
 
   virtual ~RuleSet() = default;
@@ -94,6 +103,7 @@ class RuleSet {
   virtual const encoding::ScanPlan& scan_plan() const = 0;
   /// SHA-256 over names and contents of all files, hexadecimal.
   virtual const std::string& sha256() const = 0;
+  virtual const std::vector<RuleFileInfo>& files() const = 0;
   virtual Decision decide(const Facts& facts) const = 0;
 };
 
