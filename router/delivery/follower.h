@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "router/delivery/destination.h"
+#include "router/delivery/gathering.h"
 
 namespace dr::delivery {
 
@@ -34,16 +35,28 @@ class Follower {
   std::uint64_t orphans() const noexcept { return orphans_; }
 
  private:
+  class Alarm;
+
   void run();
   void resume(journal::Sequence watermark);
   bool resume_one(const journal::OpenDelivery& open);
+  void retrace(journal::Sequence watermark);
+  bool retrace_some(journal::Sequence watermark);
   /// A turn, towards what is `durable`. False: the journal could not be read; tried again after a
   /// pause.
   bool follow_some(journal::Sequence durable);
   void distribute(const journal::Record& record);
+  void remember(const journal::Record& record);
+  void place(Destination& destination, Delivery delivery, const journal::ObjectRecord& object,
+             const journal::WaitRecord& wait, Gathering::Place place);
+  void act(const Gathering::Actions& actions);
+  void send_again(Destination& destination, journal::Sequence instance);
+  void gather_due();
   void tell_touched();
   void tell_damaged();
   Destination* find(const std::string& name);
+  Gathering::Now now() const { return {core_->now(), core_->now_utc()}; }
+  void time_has_come();
   bool stopping();
   /// True: it is time to stop.
   bool pause();
@@ -58,10 +71,18 @@ class Follower {
   journal::Sequence read_{};
   journal::ObjectRecord record_;
 
+  Gathering gathering_;
+  journal::Cursor* cursor_ = nullptr;  // what gathering needs of the journal is kept
+  journal::Sequence retraced_{};       // up to which gathering knows the records of earlier lives
+  bool all_retraced_ = false;
+  std::vector<journal::OpenDelivery> postponed_;  // until then
+  const std::shared_ptr<Alarm> alarm_;
+
   std::mutex mutex_;
   std::condition_variable wake_;
   journal::Sequence watermark_{};  // guarded by mutex_, as is
   bool stopping_ = false;
+  bool time_has_come_ = false;
   std::vector<std::pair<journal::Sequence, Error>> damaged_;
   std::thread thread_;
 };
