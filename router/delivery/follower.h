@@ -11,8 +11,10 @@
 #include <thread>
 #include <vector>
 
+#include "router/delivery/alarm.h"
 #include "router/delivery/destination.h"
 #include "router/delivery/gathering.h"
+#include "router/delivery/references.h"
 
 namespace dr::delivery {
 
@@ -35,8 +37,6 @@ class Follower {
   std::uint64_t orphans() const noexcept { return orphans_; }
 
  private:
-  class Alarm;
-
   void run();
   void resume(journal::Sequence watermark);
   bool resume_one(const journal::OpenDelivery& open);
@@ -49,6 +49,9 @@ class Follower {
   void remember(const journal::Record& record);
   void place(Destination& destination, Delivery delivery, const journal::ObjectRecord& object,
              const journal::WaitRecord& wait, Gathering::Place place);
+  void passed(const journal::ObjectRecord& object);
+  bool references_here(journal::Sequence instance, const std::string& destination,
+                       const journal::WaitRecord& wait, const journal::ObjectRecord& object);
   void act(const Gathering::Actions& actions);
   void send_again(Destination& destination, journal::Sequence instance);
   void gather_due();
@@ -72,6 +75,7 @@ class Follower {
   journal::ObjectRecord record_;
 
   Gathering gathering_;
+  References references_;
   journal::Cursor* cursor_ = nullptr;  // what gathering needs of the journal is kept
   journal::Sequence retraced_{};       // up to which gathering knows the records of earlier lives
   bool all_retraced_ = false;

@@ -138,6 +138,7 @@ Gathering::Actions Gathering::gathered(const GatheredRecord& record, Sequence se
     whole.octets = octets_;
   }
   whole.recorded = sequence;
+  whole.recorded_at = octets_;
   whole.moving = false;
   const bool news = record.round > whole.round;
   Actions actions;
@@ -308,8 +309,9 @@ std::optional<SteadyTime> Gathering::next_due() const {
 std::vector<GatheredRecord> Gathering::left_behind(Sequence before) {
   std::vector<GatheredRecord> records;
   for (const auto& [pin, node] : pins_) {
-    if (pin >= before || records.size() == kMovedAtOnce) break;
     Whole& whole = node->second;
+    const bool far = pin < before || octets_ - whole.recorded_at > bounds_.behind;
+    if (!far || records.size() == kMovedAtOnce) break;
     if (!whole.kept.empty() || whole.open || whole.moving) continue;
     whole.moving = true;
     records.push_back(record_of(*node));

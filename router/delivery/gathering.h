@@ -52,6 +52,7 @@ class Gathering {
     std::uint64_t kept_octets = 16ULL << 30;  // received since the first object of one that may
                                               // be sent again; and no more objects than
     std::size_t kept_objects = 1'000'000;
+    std::uint64_t behind = 256ULL << 20;  // octets received since a record that must be kept
   };
 
   Gathering() = default;
@@ -84,7 +85,8 @@ class Gathering {
   };
   Due due(Now now);
   std::optional<SteadyTime> next_due() const;
-  /// Records that would have to be kept only for these: to be written again, as they are.
+  /// Records for which too much else would have to be kept, or that stand before `before`: to be
+  /// written again, as they are.
   std::vector<journal::GatheredRecord> left_behind(journal::Sequence before);
   /// Everything before it is not needed any more, as far as this strategy goes.
   journal::Sequence needed_from(journal::Sequence position) const;
@@ -119,8 +121,9 @@ class Gathering {
     std::vector<journal::Sequence> waiting;
     std::vector<Kept> kept;  // sent; only where all may be sent again
     SteadyTime timer = SteadyTime::max();
-    journal::Sequence recorded{};  // where its record stands
-    journal::Sequence pin{};       // the first record that it needs; kNone: none
+    journal::Sequence recorded{};   // where its record stands, and
+    std::uint64_t recorded_at = 0;  // octets_ there
+    journal::Sequence pin{};        // the first record that it needs; kNone: none
   };
   using Node = std::pair<const Key, Whole>;
 

@@ -173,6 +173,7 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
     }
     if (open_folder_) context.open_folder = open_folder_;
     if (manual_time_) context.timers = &timers_;
+    context.spool = disk_.get();
     auto engine = std::make_unique<DeliveryEngine>(std::move(context), std::move(destinations));
     engine->start();
     const std::scoped_lock lock(engine_mutex_);

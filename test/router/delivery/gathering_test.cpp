@@ -279,6 +279,20 @@ TEST_F(GatheringTest, ItsRecordsAreNeededOnlyAsLongAsTheyMay) {
   EXPECT_EQ(gathering_.size(), 0U);
 }
 
+TEST_F(GatheringTest, ARecordDoesNotKeepMuchOfTheJournalForItself) {
+  object(kSeries);
+  pass(60s);
+  due();
+  gathering_.passed(256ULL << 20);
+  EXPECT_TRUE(gathering_.left_behind(Sequence::kNone).empty());
+  gathering_.passed(1000);
+  const auto again = gathering_.left_behind(Sequence::kNone);
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_TRUE(gathering_.left_behind(Sequence::kNone).empty()) << "on its way already";
+  EXPECT_TRUE(gathering_.gathered(again[0], Sequence{500}, now()).empty());
+  EXPECT_EQ(value(gathering_.needed_from(Sequence{1000})), 499U);
+}
+
 TEST_F(GatheringTest, WhatIsNotDeliveredWhenNoMoreMayBeKeptIsGivenUp) {
   bounds_.kept_octets = 100'000;
   restart();

@@ -72,6 +72,17 @@ TEST(Wait, OneDestinationWaitsAndAnotherDoesNot) {
   EXPECT_EQ(decision.routes[1].wait.until, Wait::Until::kSeries);
 }
 
+TEST(Wait, TheShippedExamplesAreValidWhenUncommented) {
+  std::ifstream in(std::string(DR_SOURCE_DIR) + "/conf/rules.d/15-waits.toml");
+  std::string text;
+  for (std::string line; std::getline(in, line);) {
+    const bool prose = line.starts_with("# ") || line == "#";
+    text += (line.starts_with('#') && !prose ? line.substr(1) : line) + "\n";
+  }
+  EXPECT_EQ(findings_of(text), Lines{});
+  EXPECT_EQ(rules_of(text)->rules().size(), 2U);
+}
+
 TEST(Wait, WarnsOfOneWithoutACeiling) {
   EXPECT_EQ(wrong("route = [\"archive\"]\nafter = \"series\""),
             Lines{"5:9: warning: without 'at_most' the wait is unbounded: objects that keep coming "
