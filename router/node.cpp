@@ -25,6 +25,8 @@
 #include "router/journal/scrubber.h"
 #include "router/journal/self_test.h"
 #include "router/node_events.h"
+#include "router/replay/snapshot_feed.h"
+#include "router/replay/snapshot_store.h"
 #include "router/rule_reload.h"
 #include "router/rule_watcher.h"
 #include "router/version.h"
@@ -120,6 +122,7 @@ class Node::Impl final : public admin::NodeView {
     if (engine_) engine_->stop(kDrainDeliveries);
     for (const auto& feed : feeds_) feed->stop(kDrainAudit);
     if (digester_) digester_->stop();
+    if (snapshots_) snapshots_->stop();
     if (http_) http_->stop();
     if (socket_) socket_->stop();
     events_.detach();
@@ -251,9 +254,9 @@ class Node::Impl final : public admin::NodeView {
   }
 
   void start_consumers() {
-    engine_ = std::make_unique<delivery::DeliveryEngine>(
-        delivery::EngineContext{*journal_, clock_, blocks_, events_, io_->executors()},
-        config_.destinations);
+    delivery::EngineContext context{*journal_, clock_, blocks_, events_, io_->executors()};
+    context.spool = files_.get();
+    engine_ = std::make_unique<delivery::DeliveryEngine>(std::move(context), config_.destinations);
     digester_ = std::make_unique<audit::Digester>(*journal_);
     if (config_.sqlite) {
       audit::FeedEvents told;
@@ -269,7 +272,17 @@ class Node::Impl final : public admin::NodeView {
     } else {
       journal_->drop_cursor("audit-sqlite");
     }
+    if (config_.snapshots) {
+      const auto file = config_.spool / replay::kSnapshotFile;
+      snapshots_ = std::make_unique<replay::SnapshotFeed>(*journal_, clock_, file.string(),
+                                                          *config_.snapshots);
+    } else {
+      journal_->drop_cursor(replay::SnapshotFeed::kCursor);
+    }
     NodeEvents::Hooks hooks;
+    if (snapshots_) {
+      hooks.advanced.emplace_back([this](journal::Sequence s) { snapshots_->advanced(s); });
+    }
     hooks.advanced.emplace_back([this](journal::Sequence s) { engine_->advanced(s); });
     hooks.advanced.emplace_back([this](journal::Sequence s) { digester_->advanced(s); });
     for (const auto& feed : feeds_) {
@@ -329,6 +342,7 @@ class Node::Impl final : public admin::NodeView {
     auto watcher = RuleWatcher::start(config_.rules, [this] { reload_.folder_changed(*journal_); });
     if (watcher) {
       watcher_ = *std::move(watcher);
+      reload_.folder_changed(*journal_);  // what has changed since the rules were read
     } else {
       log::event(log::Level::kWarning, "rules.not_watched",
                  {{"error", watcher.error().to_string()}});
@@ -366,6 +380,7 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<IoThreads> io_;
   std::unique_ptr<delivery::DeliveryEngine> engine_;
   std::unique_ptr<audit::Digester> digester_;
+  std::unique_ptr<replay::SnapshotFeed> snapshots_;
   std::unique_ptr<journal::Scrubber> scrubber_;
   std::vector<std::unique_ptr<audit::Feed>> feeds_;
   double sync_probe_seconds_ = 0;  // set once, before anybody asks

@@ -35,6 +35,7 @@ void print_json(const nlohmann::json& document);
 
 void add_serve(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
+void add_replay(CLI::App& app, Action& action);
 void add_echo(CLI::App& app, Action& action);
 void add_send(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);

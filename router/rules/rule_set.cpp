@@ -40,6 +40,7 @@ class CompiledRuleSet final : public RuleSet {
   const std::string& sha256() const override { return sha256_; }
   const std::vector<RuleFileInfo>& files() const override { return files_; }
   Decision decide(const Facts& facts) const override { return program_.decide(facts); }
+  std::vector<Question> questions() const override { return questions_of(program_); }
 
  private:
   const std::vector<RuleInfo> infos_;

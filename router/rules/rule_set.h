@@ -12,6 +12,7 @@
 #include "dimse/base/clock.h"
 #include "dimse/base/uid.h"
 #include "dimse/encoding/header_scanner.h"
+#include "router/rules/questions.h"
 
 namespace dr::rules {
 
@@ -105,6 +106,8 @@ class RuleSet {
   virtual const std::string& sha256() const = 0;
   virtual const std::vector<RuleFileInfo>& files() const = 0;
   virtual Decision decide(const Facts& facts) const = 0;
+  /// What its conditions ask, attribute by attribute.
+  virtual std::vector<Question> questions() const = 0;
 };
 
 }  // namespace dr::rules
