@@ -53,7 +53,7 @@ class Descriptor {
 class Watcher final : public RuleWatcher {
  public:
   Watcher(std::filesystem::path folder, std::function<void()> changed)
-      : folder_(std::move(folder)),
+      : folder_(folder.has_filename() ? std::move(folder) : folder.parent_path()),
         changed_(std::move(changed)),
         inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
         stop_(::eventfd(0, EFD_CLOEXEC)) {}

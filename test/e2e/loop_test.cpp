@@ -51,7 +51,7 @@ class Loop : public testing::Test {
   }
   static std::string received(const Router& router) {
     return metric(
-        router, "dicom_router_objects_received_total{listener=\"in\",sop_class_group=\"images\"}");
+        router, "dicom_router_objects_received_total{listener=\"in\",sop_class_group=\"ct\"}");
   }
 
   TempDir folder_;
