@@ -65,8 +65,16 @@ void Follower::remember(const journal::Record& record) {
     const auto gathered = journal::decode_gathered(record.head);
     if (!gathered) return;
     const auto actions = gathering_.gathered(*gathered, record.sequence, now());
-    // At a start the queues come after all that is known.
-    if (all_retraced_) act(actions);
+    if (!all_retraced_) return;  // at a start the queues come after all that is known
+    if (!actions.empty()) {
+      log::event(log::Level::kInfo, "delivery.complete",
+                 {{"destination", gathered->destination},
+                  {"waited", journal::reason(gathered->wait)},
+                  {"reason", gathered->reason},
+                  {"round", gathered->round},
+                  {"objects", actions.size()}});
+    }
+    act(actions);
   } else if (record.type == journal::RecordType::kOutcome && gathering_.wants_outcomes()) {
     const auto outcome = journal::decode_outcome(record.head);
     if (outcome) gathering_.outcome(*outcome, now());
