@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 #include "router/admin/api.h"
 #include "router/admin/http_server.h"
 #include "router/admin/socket_server.h"
@@ -50,7 +51,10 @@ class IoThreads {
     for (unsigned i = 0; i < count; ++i) {
       contexts_.push_back(std::make_unique<asio::io_context>(1));
       guards_.push_back(asio::make_work_guard(*contexts_.back()));
-      threads_.emplace_back([context = contexts_.back().get()] { context->run(); });
+      threads_.emplace_back([context = contexts_.back().get()] {
+        name_thread("io");
+        context->run();
+      });
     }
   }
   ~IoThreads() {
@@ -283,12 +287,16 @@ class Node::Impl final : public admin::NodeView {
     if (snapshots_) {
       hooks.advanced.emplace_back([this](journal::Sequence s) { snapshots_->advanced(s); });
     }
-    hooks.advanced.emplace_back([this](journal::Sequence s) { engine_->advanced(s); });
+    // What is not sent matters to deliveries, too, only not at once: their cursor moves on.
+    hooks.advanced.emplace_back([this](journal::Sequence s) {
+      if (value(s) - value(engine_told_) > kEngineBehind) tell_engine(s);
+    });
     hooks.advanced.emplace_back([this](journal::Sequence s) { digester_->advanced(s); });
     for (const auto& feed : feeds_) {
       hooks.advanced.emplace_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
     }
     hooks.synced = [this](const journal::SyncStats& stats) {
+      if (stats.routed != journal::Sequence::kNone) tell_engine(stats.routed);
       if (stats.objects > 0) digester_->received(stats.octets);
     };
     hooks.damaged = [this](journal::Sequence s, const Error& why) { engine_->damaged(s, why); };
@@ -337,6 +345,12 @@ class Node::Impl final : public admin::NodeView {
     return {};
   }
 
+  /// On the journal's writer thread.
+  void tell_engine(journal::Sequence durable) {
+    engine_told_ = durable;
+    engine_->advanced(durable);
+  }
+
   /// Without inotify the rules are read again at SIGHUP only.
   void watch_rules() {
     auto watcher = RuleWatcher::start(config_.rules, [this] { reload_.folder_changed(*journal_); });
@@ -359,6 +373,7 @@ class Node::Impl final : public admin::NodeView {
   }
 
   static constexpr std::uint64_t kInlineLimit = 4U << 20;
+  static constexpr std::uint64_t kEngineBehind = 10'000;  // records
 
   const Config config_;
   const Clock& clock_;
@@ -379,6 +394,7 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<asio::thread_pool> disk_;
   std::unique_ptr<IoThreads> io_;
   std::unique_ptr<delivery::DeliveryEngine> engine_;
+  journal::Sequence engine_told_{};  // of the journal's writer thread
   std::unique_ptr<audit::Digester> digester_;
   std::unique_ptr<replay::SnapshotFeed> snapshots_;
   std::unique_ptr<journal::Scrubber> scrubber_;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 
 namespace dr {
 namespace {
@@ -88,6 +89,7 @@ class Watcher final : public RuleWatcher {
   }
 
   void run() {
+    name_thread("rules");
     for (;;) {
       if (!wait({})) return;
       const auto latest = Clock::now() + kAtMost;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 
 namespace dr::delivery {
 
@@ -93,6 +94,7 @@ bool Follower::pause() {
 }
 
 void Follower::run() {
+  name_thread("follower");
   // What is durable by now stands among the open deliveries, unless it is final; what comes later
   // is read below.
   cursor_ = &core_->context.journal.cursor("delivery");

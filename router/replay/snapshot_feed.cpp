@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 #include "router/audit/wake.h"
 #include "router/replay/snapshot_store.h"
 
@@ -61,6 +62,7 @@ class SnapshotFeed::Impl {
 
  private:
   void run() {
+    name_thread("snapshots");
     setpriority(PRIO_PROCESS, 0, kNice);  // on Linux, 0 is the calling thread
     for (;;) {
       wake_.wait(next(cursor_.position()));
