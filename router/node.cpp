@@ -237,8 +237,20 @@ class Node::Impl final : public admin::NodeView {
                 {"damaged_records", report.damaged_records}});
     for (const std::string& finding : report.findings) {
       log::event(log::Level::kWarning, "journal.finding", {{"what", finding}});
+      if (report.damaged_records > 0) record_damage(finding);
     }
     return test_spool();
+  }
+
+  /// What a start finds damaged is in the audit as what is found later.
+  void record_damage(const std::string& finding) {
+    journal::SecurityRecord record;
+    record.time = clock_.now_utc();
+    record.kind = "journal-damaged";
+    record.detail = finding;
+    if (const auto appended = journal_->append(record); !appended) {
+      log::event(log::Level::kError, "audit.lost", {{"error", appended.error().to_string()}});
+    }
   }
 
   /// A disk that is full now may have space later: that is no reason not to start.
