@@ -5,6 +5,7 @@
 
 #include "router/rules/suggest.h"
 #include "router/rules/toml_reader.h"
+#include "router/rules/units.h"
 
 namespace dr {
 namespace {
@@ -115,9 +116,9 @@ class Loader {
     for (const toml::table* t : root_.tables("destination")) destination(*t);
     keys();
     audit();
+    snapshots();
     admin();
-    for (const std::string_view later :
-         {"retention", "snapshots", "group", "commitment", "rtstruct", "webhook"}) {
+    for (const std::string_view later : {"group", "commitment", "rtstruct", "webhook"}) {
       root_.unsupported(later);
     }
     root_.finish();
@@ -363,6 +364,40 @@ class Loader {
     if (chosen && config_.patient_data == PatientData::kKeyedHash && config_.audit_key.empty()) {
       table.warning("patient_data", "without [keys] audit the audit keeps no patient key");
     }
+  }
+
+  void snapshots() {
+    std::string keep_for = "30d";
+    if (const toml::table* t = root_.table("retention")) {
+      TableReader table(*t, "[retention]", findings_);
+      table.read("snapshots", keep_for);
+      for (const std::string_view later : {"index", "unrouted", "audit"}) table.unsupported(later);
+      const bool word = keep_for == "never" || keep_for == "none";
+      const auto duration = rules::parse_duration(keep_for);
+      if (!word && !duration) {
+        table.error("snapshots",
+                    "'snapshots': expected a duration such as \"30d\", \"never\" (to remove any) "
+                    "or \"none\" (to keep any)");
+      } else {
+        config_.snapshots->retention = word ? std::chrono::milliseconds(0) : *duration;
+      }
+      table.finish();
+    }
+    config_.snapshots->key = config_.audit_key;
+    if (const toml::table* t = root_.table("snapshots")) {
+      TableReader table(*t, "[snapshots]", findings_);
+      const bool chosen = read_word<replay::Keep>(table, "patient_data",
+                                                  {{"none", replay::Keep::kNone},
+                                                   {"keyed-hash", replay::Keep::kKeyedHash},
+                                                   {"full", replay::Keep::kFull}},
+                                                  config_.snapshots->keep);
+      table.finish();
+      if (chosen && config_.snapshots->keep == replay::Keep::kKeyedHash &&
+          config_.audit_key.empty()) {
+        table.warning("patient_data", "without [keys] audit snapshots keep no patient data");
+      }
+    }
+    if (keep_for == "none") config_.snapshots.reset();
   }
 
   void admin() {

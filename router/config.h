@@ -14,6 +14,7 @@
 #include "router/delivery/settings.h"
 #include "router/journal/scrubber.h"
 #include "router/patient_key.h"
+#include "router/replay/snapshot_feed.h"
 #include "router/rules/rule_set.h"
 
 namespace dr {
@@ -37,6 +38,7 @@ struct Config {
   PatientData patient_data = PatientData::kKeyedHash;
   std::string audit_key;
   std::optional<std::filesystem::path> sqlite;  // [audit.sqlite] path
+  std::optional<replay::SnapshotSettings> snapshots = replay::SnapshotSettings{};
   admin::Settings admin;
 
   /// What a rule's route may name.

@@ -45,6 +45,7 @@ Answer ask(const Config& config, const admin::Request& request);
 void add_serve(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
 void add_explain(CLI::App& app, Action& action);
+void add_replay(CLI::App& app, Action& action);
 void add_echo(CLI::App& app, Action& action);
 void add_send(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);

@@ -71,6 +71,7 @@ struct EngineContext {
   std::function<Result<std::unique_ptr<FileSystem>>(const std::string& root)> open_folder =
       open_shared_file_system;
   ul::Timers* timers = &ul::system_timers();  // of retries, probes and idle associations
+  FileSystem* spool = nullptr;  // where it is written what has passed; null: memory only
 };
 
 /// Takes every routed object from the journal to its destinations: one queue, one set of strategies

@@ -106,6 +106,7 @@ asio::awaitable<AttemptResult> DimseDestination::send(LanePtr lane, Attempt& att
   const service::ProposedContext context{record.sop_class_uid, record.transfer_syntax_uid};
   if (!lane->scu->accepted(context)) co_return context_refused();
 
+  core_->loops.sent(name(), record.sop_instance_uid, {object->octets, object->crc});
   ObjectSource source(*core_, *object->body, cached);
   const service::StoreOutcome outcome =
       co_await lane->scu->store(context, record.sop_instance_uid, source);

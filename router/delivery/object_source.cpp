@@ -62,7 +62,7 @@ Result<StoredObject> open_object(journal::Journal& journal, journal::Sequence in
   if (!decoded) return std::move(decoded).error();
   auto body = journal.open_body(instance);
   if (!body) return std::move(body).error();
-  return StoredObject{std::move(*decoded), record->body_octets, std::move(*body)};
+  return StoredObject{std::move(*decoded), record->body_octets, record->body_crc, std::move(*body)};
 }
 
 asio::awaitable<Result<StoredObject>> open_object(std::shared_ptr<Core> core,

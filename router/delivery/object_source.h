@@ -31,6 +31,7 @@ class SendBuffer {
 struct StoredObject {
   journal::ObjectRecord record;
   std::uint64_t octets = 0;
+  std::uint32_t crc = 0;  // CRC32C of them
   std::unique_ptr<journal::BodyReader> body;
 };
 

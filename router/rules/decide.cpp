@@ -94,10 +94,13 @@ void Outcome::matched(std::uint32_t index) {
   for (const std::uint32_t destination : rule.destinations) {
     if (place_[destination] == kNotYet) {
       place_[destination] = static_cast<std::uint32_t>(decision_.routes.size());
-      decision_.routes.push_back({program_.destinations[destination], rule.priority, {}, {}, {}});
+      decision_.routes.push_back(
+          {program_.destinations[destination], rule.priority, {}, {}, rule.wait});
     } else {
-      Priority& priority = decision_.routes[place_[destination]].priority;
-      priority = std::min(priority, rule.priority);
+      Route& route = decision_.routes[place_[destination]];
+      route.priority = std::min(route.priority, rule.priority);
+      // One rule wants it at once; of two that would wait the first says for what.
+      if (rule.wait.until == Wait::Until::kNothing) route.wait = {};
     }
   }
 }

@@ -16,17 +16,6 @@ constexpr Tag kItemEnd{0xfffe, 0xe00d};
 constexpr Tag kSequenceEnd{0xfffe, 0xe0dd};
 constexpr int kMaxDepth = 32;
 
-struct Part {
-  encoding::ElementHeader header;
-  ByteSpan value;      // without a delimiter
-  bool whole = false;  // otherwise the octets end inside of it
-};
-
-Encoding encoding_inside(const encoding::ElementHeader& header, Encoding outside) {
-  // PS3.5 6.2.2: what a sequence of unknown VR holds is implicit VR little endian.
-  return header.vr == vr('U', 'N') ? Encoding{false, false} : outside;
-}
-
 std::optional<Part> take_part(ByteSpan& octets, Encoding encoding, int depth);
 
 /// Octets up to the delimiter `end` of something of undefined length, which is stepped over too.
@@ -121,6 +110,15 @@ class Walk {
 };
 
 }  // namespace
+
+Encoding encoding_inside(const encoding::ElementHeader& header, Encoding outside) {
+  // What a sequence of unknown VR holds is implicit VR little endian.
+  return header.vr == vr('U', 'N') ? Encoding{false, false} : outside;
+}
+
+std::optional<Part> next_part(ByteSpan& octets, Encoding encoding) {
+  return take_part(octets, encoding, 0);
+}
 
 bool names_creator(ByteSpan value, std::string_view name) {
   std::string_view text = trim_padding(as_text(value));

@@ -11,6 +11,19 @@
 
 namespace dr::rules {
 
+/// An element, item or delimiter, at any level.
+struct Part {
+  encoding::ElementHeader header;
+  ByteSpan value;      // without a delimiter
+  bool whole = false;  // otherwise the octets end inside of it
+};
+/// Takes the next one off `octets`; nullopt at their end. Of undefined length: up to its delimiter,
+/// 32 levels deep at most.
+std::optional<Part> next_part(ByteSpan& octets, encoding::Encoding encoding);
+/// How what `header` stands before is encoded inside (PS3.5 6.2.2).
+encoding::Encoding encoding_inside(const encoding::ElementHeader& header,
+                                   encoding::Encoding outside);
+
 /// An element inside of an item; its value as it lies.
 struct NestedElement {
   encoding::Vr vr{};

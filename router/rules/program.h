@@ -79,8 +79,9 @@ struct Program {
     bool extract = false;
     Priority priority = Priority::kNormal;
     std::optional<std::uint16_t> reject;
+    Wait wait;
     std::vector<std::uint32_t> destinations;
-    std::string rest;  // keys that are no part of the decision, as lines of TOML
+    std::string rest;  // what is done with its copies, as lines of TOML: equal texts, equal rules
   };
 
   Program();

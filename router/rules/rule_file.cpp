@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
-#include <sstream>
 #include <string_view>
 
 #include "router/rules/condition.h"
 #include "router/rules/field_name.h"
 #include "router/rules/suggest.h"
+#include "router/rules/wait.h"
 
 namespace dr::rules {
 namespace {
@@ -16,14 +16,7 @@ namespace {
 constexpr std::size_t kMaxName = 128;
 constexpr std::string_view kKeys[] = {"name",    "when", "route", "priority",
                                       "extract", "stop", "reject"};
-constexpr std::string_view kLater[] = {"transform", "after", "quiet",
-                                       "at_most",   "late",  "hold_until"};
-
-std::string value_text(const toml::node& value) {
-  std::ostringstream text;
-  value.visit([&](const auto& node) { text << toml::toml_formatter{node}; });
-  return text.str();
-}
+constexpr std::string_view kLater[] = {"transform"};
 
 bool is_one_of(std::string_view key, std::span<const std::string_view> list) {
   return std::ranges::find(list, key) != list.end();
@@ -31,7 +24,7 @@ bool is_one_of(std::string_view key, std::span<const std::string_view> list) {
 
 void refuse_unknown_keys(const toml::table& table, Findings& findings) {
   for (const auto& [key, value] : in_file_order(table)) {
-    if (is_one_of(key->str(), kKeys)) continue;
+    if (is_one_of(key->str(), kKeys) || is_one_of(key->str(), wait_keys())) continue;
     if (is_one_of(key->str(), kLater)) {
       findings.error(key->source(),
                      in_quotes(key->str()) + " is not supported by this version yet");
@@ -40,15 +33,6 @@ void refuse_unknown_keys(const toml::table& table, Findings& findings) {
                                         suggestion(key->str(), kKeys));
     }
   }
-}
-
-/// What the canonical form copies: the keys that are no part of a decision.
-std::string rest_of(const toml::table& table) {
-  std::ostringstream lines;
-  for (const auto& [key, value] : table) {  // toml++ has them in order
-    if (!is_one_of(key.str(), kKeys)) lines << key.str() << " = " << value_text(value) << '\n';
-  }
-  return lines.str();
 }
 
 bool read_bool(const toml::table& table, std::string_view key, Findings& findings) {
@@ -127,11 +111,12 @@ void RuleCompiler::add_rule(const toml::table& table, const std::string& file, F
   if (const toml::node* const route = table.get("route")) read_route(*route, info, findings);
   Program::Rule rule;
   rule.name = info.name;
-  rule.rest = rest_of(table);
   rule.priority = read_priority(table, findings);
   rule.extract = read_bool(table, "extract", findings);
   rule.stop = read_bool(table, "stop", findings);
   rule.reject = read_reject(table, findings);
+  rule.wait = read_wait(table, findings);
+  rule.rest = canonical_wait(rule.wait);
   for (const std::string& destination : info.route) {
     rule.destinations.push_back(program_.destination(destination));
   }

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include <openssl/sha.h>
+#include <sys/stat.h>
 #include <toml++/toml.h>
 
 #include "router/rules/lint.h"
@@ -27,24 +28,29 @@ constexpr std::size_t kMaxFiles = 1000;
 
 class CompiledRuleSet final : public RuleSet {
  public:
-  CompiledRuleSet(std::vector<RuleInfo> infos, Program program, std::string sha256)
+  CompiledRuleSet(std::vector<RuleInfo> infos, Program program, std::string sha256,
+                  std::vector<RuleFileInfo> files)
       : infos_(std::move(infos)),
         program_(std::move(program)),
         plan_(program_.scan_plan()),
-        sha256_(std::move(sha256)) {}
+        sha256_(std::move(sha256)),
+        files_(std::move(files)) {}
 
   const std::vector<RuleInfo>& rules() const override { return infos_; }
   const encoding::ScanPlan& scan_plan() const override { return plan_; }
   const std::string& sha256() const override { return sha256_; }
+  const std::vector<RuleFileInfo>& files() const override { return files_; }
   Decision decide(const Facts& facts) const override { return program_.decide(facts); }
   Explanation explain(const Facts& facts) const override { return program_.explain(facts); }
   std::string canonical() const override { return program_.canonical(); }
+  std::vector<Question> questions() const override { return questions_of(program_); }
 
  private:
   const std::vector<RuleInfo> infos_;
   const Program program_;
   const encoding::ScanPlan plan_;
   const std::string sha256_;
+  const std::vector<RuleFileInfo> files_;
 };
 
 toml::source_region at(std::uint32_t line, std::uint32_t column) {
@@ -99,31 +105,53 @@ std::optional<toml::table> parse(std::string_view text, Findings& findings) {
   return std::nullopt;
 }
 
+std::string sha256_of(std::string_view text) {
+  std::array<std::byte, SHA256_DIGEST_LENGTH> digest;
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
+  return to_hex(digest);
+}
+
+std::uint32_t owner_of(const fs::path& file) {
+  struct stat status {};
+  return ::stat(file.c_str(), &status) == 0 ? status.st_uid : std::uint32_t(-1);
+}
+
+/// A folder that is exchanged by exchanging a link must not be read half from each.
+fs::path real_path(const fs::path& folder) {
+  std::error_code error;
+  const fs::path real = fs::canonical(folder, error);
+  return error ? folder : real;
+}
+
 class Loader {
  public:
   Loader(const std::string& folder, const Site& site)
-      : folder_(folder), site_(site), compiler_(site) {}
+      : folder_(folder), real_(real_path(folder)), site_(site), compiler_(site) {}
 
   RuleSet::Loaded load() {
     Findings findings(folder_.string());
-    for (const std::string& name : rule_files(folder_, findings)) add(name);
+    for (const std::string& name : rule_files(real_, findings)) add(name);
     take(findings);
     const auto is_error = [](const Diagnostic& d) {
       return d.severity == Diagnostic::Severity::kError;
     };
-    if (std::ranges::any_of(diagnostics_, is_error)) return {nullptr, std::move(diagnostics_)};
+    if (std::ranges::any_of(diagnostics_, is_error)) {
+      return {nullptr, std::move(diagnostics_), std::move(files_)};
+    }
     for (Diagnostic& warning : lint(compiler_.program(), compiler_.infos(), site_, folder_)) {
       diagnostics_.push_back(std::move(warning));
     }
     return {std::make_shared<CompiledRuleSet>(compiler_.take_infos(), compiler_.take_program(),
-                                              sha256()),
-            std::move(diagnostics_)};
+                                              sha256_of(canonical_), files_),
+            std::move(diagnostics_), std::move(files_)};
   }
 
  private:
   void add(const std::string& name) {
     Findings findings((folder_ / name).string());
-    if (const auto text = read_text(folder_ / name, findings)) {
+    if (const auto text = read_text(real_ / name, findings)) {
+      files_.push_back({name, sha256_of(*text), owner_of(real_ / name)});
       for (const std::string_view part : {std::string_view(name), std::string_view(*text)}) {
         canonical_ += std::to_string(part.size()) + ':';
         canonical_ += part;
@@ -146,18 +174,13 @@ class Loader {
     std::ranges::move(found, std::back_inserter(diagnostics_));
   }
 
-  std::string sha256() const {
-    std::array<std::byte, SHA256_DIGEST_LENGTH> digest;
-    SHA256(reinterpret_cast<const unsigned char*>(canonical_.data()), canonical_.size(),
-           reinterpret_cast<unsigned char*>(digest.data()));
-    return to_hex(digest);
-  }
-
-  const fs::path folder_;
+  const fs::path folder_;  // as people name it
+  const fs::path real_;    // what it was when the reading began
   const Site& site_;
   RuleCompiler compiler_;
   std::string canonical_;  // every file's name and content, each behind its length
   std::vector<Diagnostic> diagnostics_;
+  std::vector<RuleFileInfo> files_;
 };
 
 }  // namespace

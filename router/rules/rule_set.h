@@ -13,6 +13,7 @@
 #include "dimse/base/clock.h"
 #include "dimse/base/uid.h"
 #include "dimse/encoding/header_scanner.h"
+#include "router/rules/questions.h"
 #include "router/rules/time_zone.h"
 
 namespace dr::rules {
@@ -118,14 +119,23 @@ struct Site {
   TimeZone zone;                    // of `received`
 };
 
+/// One rule file as it was read: what a reload is recorded with.
+struct RuleFileInfo {
+  std::string name;     // in the rule folder
+  std::string sha256;   // of its content, hexadecimal
+  std::uint32_t owner;  // user id
+  friend bool operator==(const RuleFileInfo&, const RuleFileInfo&) = default;
+};
+
 /// All rule files of a folder, compiled: immutable, shared by all associations, swapped whole.
 class RuleSet {
  public:
   struct Loaded {
     std::shared_ptr<const RuleSet> rules;  // null when any diagnostic is an error
     std::vector<Diagnostic> diagnostics;   // every semantic error of every file
+    std::vector<RuleFileInfo> files;       // all that could be read, in order
   };
-  /// Reads `folder`/*.toml in name order.
+  /// Reads `folder`/*.toml in name order; where `folder` is a link, all from what it leads to now.
   static Loaded load(const std::string& folder, const Site& site);
   /// `targets`: destinations and groups that a route may name.
   static Loaded load(const std::string& folder, const std::set<std::string>& targets);
@@ -136,12 +146,15 @@ class RuleSet {
   virtual const encoding::ScanPlan& scan_plan() const = 0;
   /// SHA-256 over names and contents of all files, hexadecimal.
   virtual const std::string& sha256() const = 0;
+  virtual const std::vector<RuleFileInfo>& files() const = 0;
   virtual Decision decide(const Facts& facts) const = 0;
   /// The same decision with every condition of every rule, for people. Any thread; not fast.
   virtual Explanation explain(const Facts& facts) const = 0;
   /// All rules as one TOML document that decides alike: keys and alternatives in order, every
   /// default left out, no comments.
   virtual std::string canonical() const = 0;
+  /// What its conditions ask, attribute by attribute.
+  virtual std::vector<Question> questions() const = 0;
 };
 
 }  // namespace dr::rules

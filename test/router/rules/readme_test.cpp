@@ -158,6 +158,7 @@ std::string decided(const RuleSet& rules, const std::string& assignments) {
     text += (text.empty() ? "" : ", ") + route.destination;
     if (route.priority == Priority::kHigh) text += " (high)";
     if (route.priority == Priority::kLow) text += " (low)";
+    if (route.wait.until != Wait::Until::kNothing) text += " (waits)";
   }
   if (text.empty()) text = "unrouted";
   return text + (decision.extract ? "; extract" : "");
