@@ -41,3 +41,5 @@ add_library(dep_re2 ALIAS PkgConfig::RE2)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 add_library(dep_httplib INTERFACE)
 target_link_libraries(dep_httplib INTERFACE PkgConfig::HTTPLIB OpenSSL::SSL Threads::Threads)
+
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)

@@ -21,6 +21,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "asio"}},
     {"db", {"dimse/base", "pqxx", "mysql", "SQLiteCpp", "sqlite3"}},
     {"router/journal", {"dimse/base", "openssl"}},
+    {"router/worker", {"dimse/base", "seccomp"}},
     {"router/rules", {"dimse/base", "dimse/encoding", "toml++", "re2", "openssl"}},
     {"router/delivery",
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "dimse/service",
@@ -32,7 +33,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
       "prometheus", "openssl"}},
     {"router/cli",
      {"dimse/base", "dimse/file", "dimse/service", "router", "router/journal", "router/rules",
-      "router/delivery", "router/admin", "asio", "nlohmann", "CLI"}},
+      "router/delivery", "router/worker", "router/admin", "asio", "nlohmann", "CLI"}},
     {"router",
      {"dimse/base", "dimse/encoding", "dimse/message", "dimse/ul", "dimse/service",
       "router/journal", "router/rules", "router/delivery", "router/audit", "router/admin", "db",
@@ -44,7 +45,7 @@ bool is_standard(const std::string& header) {
   static const std::regex kStandard(
       "[a-z_0-9]+|[a-z_0-9]+\\.h|(sys|netinet|arpa|linux)/[a-z_0-9]+\\.h");
   return std::regex_match(header, kStandard) && header != "zlib.h" && header != "httplib.h" &&
-         header != "sqlite3.h" && header != "asio.hpp";
+         header != "sqlite3.h" && header != "seccomp.h" && header != "asio.hpp";
 }
 
 std::string first_part(const std::string& header) {
