@@ -12,7 +12,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "test/support/temp_dir.h"
@@ -244,7 +246,10 @@ TEST(WorkerPool, ReplacesAnIdleWorkerThatWasKilled) {
   Pool pool(settings());
   ASSERT_EQ(run(pool, "echo", "up"), "up");
   const pid_t first = only_process(pool);
+  const Descriptor dying(static_cast<int>(syscall(SYS_pidfd_open, first, 0)));
   ASSERT_EQ(kill(first, SIGKILL), 0);
+  pollfd dead{dying.get(), POLLIN, 0};
+  ASSERT_EQ(poll(&dead, 1, 10'000), 1);
   EXPECT_EQ(run(pool, "echo", "again"), "again");
   EXPECT_NE(only_process(pool), first);
   EXPECT_EQ(kill(first, 0), -1);
