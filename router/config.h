@@ -34,6 +34,7 @@ struct Config {
 
   PatientData patient_data = PatientData::kKeyedHash;
   std::string audit_key;
+  std::string pseudonym_key;
   std::optional<std::filesystem::path> sqlite;  // [audit.sqlite] path
   admin::Settings admin;
 

@@ -25,7 +25,8 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"router/rules", {"dimse/base", "dimse/encoding", "toml++", "re2", "openssl"}},
     {"router/delivery",
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "dimse/service",
-      "router/journal", "router/rules", "asio", "httplib", "nlohmann", "openssl"}},
+      "router/journal", "router/rules", "router/worker", "asio", "httplib", "nlohmann",
+      "openssl"}},
     {"router/audit", {"dimse/base", "router/journal", "db", "openssl"}},
     {"router/admin",
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "dimse/service",
@@ -36,7 +37,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
       "router/delivery", "router/worker", "router/admin", "asio", "nlohmann", "CLI"}},
     {"router",
      {"dimse/base", "dimse/encoding", "dimse/message", "dimse/ul", "dimse/service",
-      "router/journal", "router/rules", "router/delivery", "router/audit", "router/admin", "db",
+      "router/journal", "router/rules", "router/worker", "router/delivery", "router/audit", "router/admin", "db",
       "asio", "nlohmann", "spdlog", "toml++", "openssl"}},
     {"router/main", {"router/cli"}},
 };

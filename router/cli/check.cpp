@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "router/cli/command.h"
+#include "router/rules/transform.h"
 
 namespace dr::cli {
 namespace {
@@ -22,7 +23,9 @@ int check(const std::string& file, bool json) {
   std::size_t rule_count = 0;
   bool good = loaded.config.has_value();
   if (good) {
-    auto rules = rules::RuleSet::load(loaded.config->rules.string(), loaded.config->targets());
+    const std::string folder = loaded.config->rules.string();
+    auto rules = rules::require_keys(rules::RuleSet::load(folder, loaded.config->targets()), folder,
+                                     !loaded.config->pseudonym_key.empty());
     good = rules.rules != nullptr;
     if (good) rule_count = rules.rules->rules().size();
     diagnostics.insert(diagnostics.end(), rules.diagnostics.begin(), rules.diagnostics.end());

@@ -8,6 +8,7 @@
 #include "router/cli/command.h"
 #include "router/log_sink.h"
 #include "router/node.h"
+#include "router/rules/transform.h"
 
 namespace dr::cli {
 namespace {
@@ -42,7 +43,8 @@ int serve(const std::string& file, bool verbose) {
   log_to_stderr(verbose ? log::Level::kDebug : log::Level::kInfo);
   auto config = load_or_complain(file);
   if (!config) return kNo;
-  auto rules = rules::RuleSet::load(config->rules.string(), config->targets());
+  auto rules = rules::require_keys(rules::RuleSet::load(config->rules.string(), config->targets()),
+                                   config->rules.string(), !config->pseudonym_key.empty());
   print(rules.diagnostics);
   if (!rules.rules) return kNo;
 

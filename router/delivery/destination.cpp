@@ -18,7 +18,7 @@ namespace {
 
 bool counts(Ending ending) { return ending != Ending::kPostponed; }
 
-void hold(OutcomeRecord& record, std::string_view reason) {
+void set_held(OutcomeRecord& record, std::string_view reason) {
   record.state = DeliveryState::kHeld;
   record.reason = reason;
 }
@@ -41,6 +41,26 @@ void Destination::add(Delivery delivery, const journal::ObjectRecord& record) {
     queue_.push(delivery, key_of(record), core_->now());
   }
   core_->context.observer.queued(name(), delivery.instance);
+}
+
+void Destination::hold(Delivery delivery, std::string_view reason) {
+  OutcomeRecord outcome;
+  outcome.instance = delivery.instance;
+  outcome.destination = name();
+  outcome.attempt = delivery.attempts;
+  outcome.started = outcome.finished = core_->now_utc();
+  outcome.outcome = "held";
+  set_held(outcome, reason);
+  if (const auto appended = core_->context.journal.append(outcome); !appended) {
+    core_->halted = true;
+    return;
+  }
+  delivery.state = outcome.state;
+  {
+    const std::scoped_lock lock(mutex_);
+    queue_.push_parked(delivery, reason);
+  }
+  core_->context.observer.attempted({outcome, delivery.received});
 }
 
 void Destination::add_parked(const Delivery& delivery) {
@@ -97,11 +117,11 @@ Destination::Decision Destination::decide(const Attempt& attempt, const AttemptR
       record.reason = result.reason;
       return decision;
     case Ending::kHeld:
-      hold(record, result.reason);
+      set_held(record, result.reason);
       return decision;
     case Ending::kRefused:
       if (delivery.refused_by != 0) {
-        hold(record, "refused");
+        set_held(record, "refused");
         return decision;
       }
       delivery.refused_by = association;
@@ -115,7 +135,7 @@ Destination::Decision Destination::decide(const Attempt& attempt, const AttemptR
       break;
   }
   if (const auto why = backoff_.exhausted(delivery.attempts, record.finished - delivery.received)) {
-    hold(record, *why);
+    set_held(record, *why);
     return decision;
   }
   const bool unknown =

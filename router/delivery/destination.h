@@ -28,6 +28,8 @@ class Destination : public std::enable_shared_from_this<Destination> {
 
   /// One more object that waits; work() follows.
   void add(Delivery delivery, const journal::ObjectRecord& record);
+  /// What is new here is held; written down with the reason.
+  void hold(Delivery delivery, std::string_view reason);
   /// Held or damaged since before the start.
   void add_parked(const Delivery& delivery);
   /// One whose record can not be read any more (kCorrupt, kNotFound): written down as damaged.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dimse/base/log.h"
+#include "router/delivery/transformer.h"
 
 namespace dr::delivery {
 
@@ -172,6 +173,11 @@ void Follower::distribute(const journal::Record& record) {
     Delivery delivery;
     delivery.instance = record.sequence;
     delivery.priority = route.priority;
+    if (const auto why = why_held(route, destination->settings()); !why.empty()) {
+      delivery.received = object->received;
+      destination->hold(delivery, why);
+      continue;
+    }
     destination->add(delivery, *object);
     touched_.insert(destination);
   }

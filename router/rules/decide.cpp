@@ -265,10 +265,12 @@ Decision Program::decide(const Facts& facts) const {
     for (const std::uint32_t destination : rule.destinations) {
       if (place[destination] == kNotYet) {
         place[destination] = static_cast<std::uint32_t>(decision.routes.size());
-        decision.routes.push_back({destinations[destination], rule.priority, {}, {}, {}});
+        decision.routes.push_back(
+            {destinations[destination], rule.priority, rule.transform, {}, {}});
       } else {
-        Priority& priority = decision.routes[place[destination]].priority;
-        priority = std::min(priority, rule.priority);
+        Route& route = decision.routes[place[destination]];
+        route.priority = std::min(route.priority, rule.priority);
+        if (route.transform != rule.transform) route.held = "conflicting_transforms";
       }
     }
     if (rule.stop) break;

@@ -67,6 +67,7 @@ struct Program {
     Priority priority = Priority::kNormal;
     std::optional<std::uint16_t> reject;
     std::vector<std::uint32_t> destinations;
+    std::string transform;  // canonical; empty: none
   };
 
   std::vector<Field> fields;

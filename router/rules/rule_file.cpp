@@ -8,15 +8,15 @@
 #include "router/rules/condition.h"
 #include "router/rules/field_name.h"
 #include "router/rules/suggest.h"
+#include "router/rules/transform.h"
 
 namespace dr::rules {
 namespace {
 
 constexpr std::size_t kMaxName = 128;
 constexpr std::string_view kKeys[] = {"name",    "when", "route", "priority",
-                                      "extract", "stop", "reject"};
-constexpr std::string_view kLater[] = {"transform", "after", "quiet",
-                                       "at_most",   "late",  "hold_until"};
+                                      "extract", "stop", "reject", "transform"};
+constexpr std::string_view kLater[] = {"after", "quiet", "at_most", "late", "hold_until"};
 
 bool is_one_of(std::string_view key, std::span<const std::string_view> list) {
   return std::ranges::find(list, key) != list.end();
@@ -116,6 +116,9 @@ void RuleCompiler::add_rule(const toml::table& table, const std::string& file, F
   rule.reject = read_reject(table, findings);
   for (const std::string& destination : info.route) {
     rule.destinations.push_back(program_.destination(destination));
+  }
+  if (const toml::node* const node = table.get("transform")) {
+    info.transform = rule.transform = canonical_transform(*node, !info.route.empty(), findings);
   }
   if (rule.reject && (rule.extract || !rule.destinations.empty())) {
     findings.warning(table.get("reject")->source(),

@@ -64,7 +64,7 @@ Result<Template::Part> read_part(std::string_view text) {
 }
 
 /// A TOML basic string.
-std::string quoted(std::string_view text) {
+std::string in_toml(std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string out = "\"";
   for (const char c : text) {
@@ -88,36 +88,37 @@ std::string list(const Range& all, const Text& text) {
   std::string out = "[";
   for (const auto& each : all) {
     if (out.size() > 1) out += ',';
-    out += quoted(text(each));
+    out += in_toml(text(each));
   }
   return out + ']';
 }
 
 std::string canonical(const SetAction& a) {
-  return "set=" + quoted(a.path.text) + ",to=" + quoted(a.to.text);
+  return "set=" + in_toml(a.path.text) + ",to=" + in_toml(a.to.text);
 }
 std::string canonical(const RemoveAction& a) {
   return "remove=" + list(a.what, [](const Selector& s) { return s.text; }) +
          (a.everywhere ? ",everywhere=true" : "");
 }
 std::string canonical(const CopyAction& a) {
-  return "copy=" + quoted(a.from.text) + ",to=" + quoted(a.to.text);
+  return "copy=" + in_toml(a.from.text) + ",to=" + in_toml(a.to.text);
 }
 std::string canonical(const MapAction& a) {
   constexpr const char* kWords[] = {"hold", "keep", "empty"};
-  return "map=" + quoted(a.path.text) + ",file=" + quoted(a.file) + ",sha256=" + quoted(a.sha256) +
-         ",missing=" + quoted(kWords[static_cast<std::size_t>(a.missing)]);
+  return "map=" + in_toml(a.path.text) + ",file=" + in_toml(a.file) +
+         ",sha256=" + in_toml(a.sha256) +
+         ",missing=" + in_toml(kWords[static_cast<std::size_t>(a.missing)]);
 }
 std::string canonical(const ReplaceAction& a) {
-  return "replace=" + quoted(a.path.text) + ",pattern=" + quoted(a.pattern) +
-         ",with=" + quoted(a.with);
+  return "replace=" + in_toml(a.path.text) + ",pattern=" + in_toml(a.pattern) +
+         ",with=" + in_toml(a.with);
 }
 std::string canonical(const PrefixAction& a) {
-  return "prefix=" + quoted(a.path.text) + ",with=" + quoted(a.with);
+  return "prefix=" + in_toml(a.path.text) + ",with=" + in_toml(a.with);
 }
 std::string canonical(const UidRemapAction& a) {
   return "uid_remap=" +
-         (a.paths.empty() ? quoted("all")
+         (a.paths.empty() ? in_toml("all")
                           : list(a.paths, [](const ElementPath& p) { return p.text; })) +
          (a.reversible ? ",reversible=true" : "");
 }
@@ -130,7 +131,7 @@ std::string canonical(const DeidentifyAction& a) {
   return out + (a.accept_pixels ? ",pixels=\"accept\"" : "");
 }
 std::string canonical(const OriginalAttributesAction& a) {
-  return "original_attributes=" + quoted(a.reason);
+  return "original_attributes=" + in_toml(a.reason);
 }
 
 bool has_filter(const Template& text, Filter::Kind a, Filter::Kind b) {
@@ -227,6 +228,36 @@ std::string Transform::canonical() const {
     out += '{' + std::visit([](const auto& a) { return rules::canonical(a); }, action) + '}';
   }
   return out + ']';
+}
+
+std::string canonical_transform(const toml::node& node, bool routes, Findings& findings) {
+  if (!routes) findings.error(node.source(), "'transform' without 'route' has nothing to change");
+  const auto folder = std::filesystem::absolute(findings.file()).parent_path();
+  const auto transform = read_transform(node, folder, findings);
+  return transform ? transform->canonical() : "";
+}
+
+std::vector<Diagnostic> missing_keys(const std::vector<RuleInfo>& rules, const std::string& folder,
+                                     bool has_key) {
+  std::vector<Diagnostic> missing;
+  for (const RuleInfo& rule : rules) {
+    if (has_key || rule.transform.empty()) continue;
+    const auto transform = parse_transform(rule.transform);
+    if (!transform || !transform->needs_key()) continue;
+    missing.push_back({Diagnostic::Severity::kError,
+                       (std::filesystem::path(folder) / rule.file).string(), rule.line, 1,
+                       "the transform of rule " + in_quotes(rule.name) +
+                           " needs [keys] pseudonym in the configuration"});
+  }
+  return missing;
+}
+
+RuleSet::Loaded require_keys(RuleSet::Loaded loaded, const std::string& folder, bool has_key) {
+  if (!loaded.rules) return loaded;
+  auto missing = missing_keys(loaded.rules->rules(), folder, has_key);
+  if (!missing.empty()) loaded.rules.reset();
+  std::ranges::move(missing, std::back_inserter(loaded.diagnostics));
+  return loaded;
 }
 
 bool is_deidentified(std::string_view canonical) {

@@ -120,6 +120,14 @@ struct Transform {
 /// a finding at its place.
 std::optional<Transform> read_transform(const toml::node& node, const std::filesystem::path& folder,
                                         Findings& findings);
+/// The same as its canonical text, for a rule; "" after errors. CSV files are looked for beside the
+/// rule file. A rule that routes nothing has nothing to transform.
+std::string canonical_transform(const toml::node& node, bool routes, Findings& findings);
+/// An error for each rule whose transform needs [keys] pseudonym, when there is none.
+std::vector<Diagnostic> missing_keys(const std::vector<RuleInfo>& rules, const std::string& folder,
+                                     bool has_key);
+/// The same as part of what was loaded: then there are no rules.
+RuleSet::Loaded require_keys(RuleSet::Loaded loaded, const std::string& folder, bool has_key);
 /// What canonical() gave.
 Result<Transform> parse_transform(std::string_view canonical);
 /// Whether the transform of a route de-identifies: for `require = "deidentified"`.

@@ -1,5 +1,6 @@
 #include "router/rules/transform_pseudonym.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -10,7 +11,6 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/rand.h>
 
 namespace dr::rules {
 namespace {
@@ -96,8 +96,10 @@ Result<std::string> Pseudonymizer::seal(std::string_view text) const {
   Bytes out(kNonce + text.size() + kMark);
   const Context context(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
   int n = 0;
+  // A nonce made of the text is used for one text only, and makes equal texts equal.
+  std::ranges::copy(ByteSpan(digest("nonce", text)).first(kNonce), out.begin());
   const bool good =
-      context && RAND_bytes(octets(out), kNonce) == 1 &&
+      context &&
       EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr,
                          reinterpret_cast<const unsigned char*>(key.data()), octets(out)) == 1 &&
       EVP_EncryptUpdate(context.get(), octets(out, kNonce), &n, octets(text),

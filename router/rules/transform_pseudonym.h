@@ -22,7 +22,8 @@ class Pseudonymizer {
   std::string uid(std::string_view original) const;
   /// By how many days the dates of this patient go back: 1 to 3650.
   int days(std::string_view patient) const;
-  /// `text` so that only the key reads it again: AES-256-GCM with a random nonce, hexadecimal.
+  /// `text` so that only the key reads it again: AES-256-GCM, hexadecimal. Equal
+  /// texts become equal, so that what was kept is known again.
   Result<std::string> seal(std::string_view text) const;
   /// What was sealed. kCorrupt: another key, or not what seal() gave.
   Result<std::string> unseal(std::string_view sealed) const;

@@ -117,7 +117,6 @@ Result<void> Pool::ensure_process(Slot& slot) {
 }
 
 void Pool::work(Slot& slot) {
-  (void)ensure_process(slot);
   while (auto job = next_job(slot)) {
     Result<Bytes> result;
     if (auto ready = ensure_process(slot); !ready) {

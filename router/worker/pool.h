@@ -42,7 +42,8 @@ struct Stats {
 
 /// Worker processes in a sandbox: each does one job at a time, under limits, and is replaced when
 /// it crashes, hangs or breaks a limit, which costs that one job (see Process::run for the errors).
-/// Jobs are begun in the order in which they came. One thread a worker. All methods from any
+/// Jobs are begun in the order in which they came. The first jobs start the processes. One thread a
+/// worker. All methods from any
 /// thread.
 class Pool {
  public:
