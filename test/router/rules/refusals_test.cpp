@@ -135,7 +135,7 @@ TEST(RefusedRule, UnknownKeysAreNeverIgnored) {
 }
 
 TEST(RefusedRule, WhatLaterVersionsWillKnowIsNotIgnoredByThisOne) {
-  for (const std::string key : {"transform", "after", "quiet", "at_most", "late", "hold_until"}) {
+  for (const std::string key : {"after", "quiet", "at_most", "late", "hold_until"}) {
     EXPECT_EQ(findings_of("[[rule]]\nname = \"r\"\nwhen = {}\nroute = [\"archive\"]\n" + key +
                           " = \"x\"\n"),
               Lines{"rules.d/10.toml:5:1: '" + key + "' is not supported by this version yet"});

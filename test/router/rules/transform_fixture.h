@@ -60,6 +60,10 @@ inline constexpr const char* kTestKey = "0123456789abcdef0123456789abcdef";
 /// The canonical text of `actions`, a TOML array.
 inline std::string canonical(std::string_view actions) {
   const auto parsed = toml::parse("transform = " + std::string(actions));
+  if (!parsed) {
+    ADD_FAILURE() << parsed.error();
+    return {};
+  }
   Findings findings("rules.d/10.toml");
   const auto transform = read_transform(*parsed.table().get("transform"), "/", findings);
   for (const Diagnostic& d : findings.take()) ADD_FAILURE() << d.to_string();

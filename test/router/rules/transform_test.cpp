@@ -61,13 +61,9 @@ TEST(TransformSet, PrivateElementsFindOrGetTheirBlock) {
   made.builder().element({0x0019, 0x0010}, vr('L', 'O'), "OTHER ");
   made.builder().element({0x0019, 0x0011}, vr('L', 'O'), "ACME");
   made.builder().element({0x0019, 0x1101}, vr('L', 'O'), "old ");
-  EXPECT_EQ(after(R"t([{ set = "(0019,ACME,01)", to = "new"
-}])t",
-                  made.bytes(), "(0019,ACME,01)"),
+  EXPECT_EQ(after(R"t([{ set = "(0019,ACME,01)", to = "new" }])t", made.bytes(), "(0019,ACME,01)"),
             "new");
-  const auto copy = transformed(R"t([{ set = "(0019,NEW,05)", to = "v"
-  }])t",
-                                made.bytes());
+  const auto copy = transformed(R"t([{ set = "(0019,NEW,05)", to = "v" }])t", made.bytes());
   ASSERT_TRUE(copy);
   EXPECT_NE(as_text(copy->octets)
                 .find("\x19\0\x12\0LO\x04\0NEW "
@@ -132,15 +128,11 @@ TEST(TransformRemove, NamedOnesPatternsVrsAndPrivateGroups) {
   EXPECT_TRUE(gone(R"t([{ remove = ["vr:PN"] }])t", "RequestAttributesSequence.PatientName"));
   EXPECT_TRUE(gone(R"t([{ remove = "private" }])t", "(0041,0010)"));
   EXPECT_TRUE(gone(R"t([{ remove = "private" }])t", "RequestAttributesSequence.(0041,0010)"));
-  EXPECT_TRUE(gone(R"t([{ remove = "(0041,xxxx)"
-  }])t",
-                   "(0041,0010)"));
+  EXPECT_TRUE(gone(R"t([{ remove = "(0041,xxxx)" }])t", "(0041,0010)"));
   EXPECT_TRUE(gone(R"t([{ remove = "curves" }])t", "(5000,0005)"));
   EXPECT_FALSE(gone(R"t([{ remove = "curves" }])t", "(6002,0010)"));
   EXPECT_TRUE(gone(R"t([{ remove = "overlays" }])t", "(6002,0010)"));
-  EXPECT_FALSE(gone(R"t([{ remove = "(00xx,xxxx)"
-  }])t",
-                    "SOPInstanceUID"));
+  EXPECT_FALSE(gone(R"t([{ remove = "(00xx,xxxx)" }])t", "SOPInstanceUID"));
 }
 
 TEST(TransformCopy, CopyPrefixAndReplace) {
@@ -179,7 +171,9 @@ TEST(TransformCharsets, NewTextIsInTheObjectsOwnSet) {
   };
   EXPECT_NE(octets("ISO_IR 100").find("M\xfcller"), std::string::npos);
   EXPECT_NE(octets("ISO_IR 192").find("M\xc3\xbcller"), std::string::npos);
-  EXPECT_NE(octets("GB18030").find("M\x81\x30\x89\x39ller"), std::string::npos);
+  EXPECT_NE(octets("GB18030").find("M\xa8\xb9"
+                                   "ller"),
+            std::string::npos);
   EXPECT_EQ(octets("ISO_IR 144"), "character_set (0010,0010)");
   EXPECT_EQ(octets(""), "character_set (0010,0010)");
 }
@@ -313,16 +307,14 @@ TEST(TransformCanonical, ReadsAsItself) {
     { replace = "StudyDescription", pattern = '/a\d/i', with = '\0' },
     { prefix = "AccessionNumber", with = "A" },
     { uid_remap = ["StudyInstanceUID"], reversible = true },
-    { deidentify = "basic", keep = ["uids", "longitudinal-full-dates"], clean = ["descriptors"],
-      pixels = "accept" }])t";
+    { deidentify = "basic", keep = ["uids", "longitudinal-full-dates"], clean = ["descriptors"], pixels = "accept" }])t";
   const std::string once = canonical(actions);
   const auto again = parse_transform(once);
   ASSERT_TRUE(again) << again.error().to_string();
   EXPECT_EQ(again->canonical(), once);
   EXPECT_EQ(once.find('\n'), std::string::npos);
   EXPECT_EQ(canonical(R"t([{ to = "X", set = "PatientID" }])t"),
-            canonical(R"t([{ set = "(0010,0020)", to = "X"
-  }])t"));
+            canonical(R"t([{ set = "(0010,0020)", to = "X" }])t"));
   EXPECT_TRUE(is_deidentified(once));
   EXPECT_FALSE(is_deidentified(R"t([{set="PatientID",to="X"}])t"));
 }
@@ -377,45 +369,42 @@ INSTANTIATE_TEST_SUITE_P(
     All, TransformRefusals,
     testing::Values(
         Refused{"[{ sett = \"PatientID\", to = \"X\" }]",
-                "16: error: unknown action 'sett', did you mean 'set'?"},
+                "16: unknown action 'sett', did you mean 'set'?"},
         Refused{"[{ set = \"PatientId\", to = \"X\" }]",
-                "22: error: unknown keyword 'PatientId', did you mean 'PatientID'?"},
-        Refused{"[{ set = \"PatientID\", too = \"X\" }]", "14: error: 'to' is missing"},
+                "22: unknown keyword 'PatientId', did you mean 'PatientID'?"},
+        Refused{"[{ set = \"PatientID\", too = \"X\" }]", "14: 'to' is missing"},
         Refused{"[{ set = \"StudyDate\", to = \"2024-01-01\" }]",
-                "40: error: '2024-01-01' is no date (YYYYMMDD): StudyDate has the VR DA"},
+                "40: '2024-01-01' is no date (YYYYMMDD): StudyDate has the VR DA"},
         Refused{"[{ set = \"Modality\", to = \"ct\" }]",
-                "39: error: 'ct' has characters other than A-Z, 0-9, space and underscore: "
+                "39: 'ct' has characters other than A-Z, 0-9, space and underscore: "
                 "Modality has the VR CS"},
         Refused{"[{ set = \"Rows\", to = \"70000\" }]",
-                "35: error: '70000' is no number that fits: Rows has the VR US"},
+                "35: '70000' is no number that fits: Rows has the VR US"},
         Refused{"[{ set = \"PixelData\", to = \"x\" }]",
-                "22: error: 'PixelData': pixel data stay as they are"},
+                "22: 'PixelData': pixel data stay as they are"},
         Refused{"[{ set = \"RequestAttributesSequence\", to = \"x\" }]",
-                "22: error: 'RequestAttributesSequence' is a sequence or bulk data: it takes no "
+                "22: 'RequestAttributesSequence' is a sequence or bulk data: it takes no "
                 "text"},
         Refused{"[{ set = \"StudyID\", to = \"{PatientID|hsh}\" }]",
-                "38: error: unknown filter 'hsh', did you mean 'hash'?"},
+                "38: unknown filter 'hsh', did you mean 'hash'?"},
         Refused{"[{ remove = \"SOPInstanceUID\" }]",
-                "25: error: 'SOPInstanceUID' can not be removed: the object is known by it"},
-        Refused{"[{ remove = \"vr:XX\" }]", "25: error: 'vr:XX' is no VR, such as \"vr:PN\""},
+                "25: 'SOPInstanceUID' can not be removed: the object is known by it"},
+        Refused{"[{ remove = \"vr:XX\" }]", "25: 'vr:XX' is no VR, such as \"vr:PN\""},
         Refused{"[{ replace = \"StudyID\", pattern = \"/(/\", with = \"\" }]",
-                "47: error: 'pattern' is no regular expression: missing ): ("},
-        Refused{
-            "[{ replace = \"StudyID\", pattern = \"/a/\", with = '\\1' }]",
-            "61: error: 'with': invalid rewrite pattern: Rewrite schema requests 1 matches, but "
-            "the regexp only has 0 parenthesized subexpressions."},
+                "47: 'pattern' is no regular expression: missing ): ("},
+        Refused{"[{ replace = \"StudyID\", pattern = \"/a/\", with = '\\1' }]",
+                "61: 'with': Rewrite schema requests 1 matches, but "
+                "the regexp only has 0 parenthesized subexpressions."},
         Refused{"[{ deidentify = \"basic\", keep = [\"longitudinal-full-date\"] }]",
-                "47: error: 'keep' does not know 'longitudinal-full-date', did you mean "
+                "46: 'keep' does not know 'longitudinal-full-date', did you mean "
                 "'longitudinal-full-dates'?"},
         Refused{"[{ deidentify = \"bsic\" }]",
-                "29: error: 'deidentify' must be one of \"basic\", did you mean 'basic'?"},
-        Refused{
-            "[{ deidentify = \"basic\" }, { original_attributes = \"COERCE\" }]",
-            "13: error: 'original_attributes' would keep what 'deidentify' takes away: only one "
-            "of them"},
-        Refused{"[{ uid_remap = [\"PatientID\"] }]",
-                "29: error: 'PatientID' is no UID of an instance"},
-        Refused{"[]", "13: error: 'transform' must be a list of actions: [{ set = ... }, ...]"}));
+                "29: 'deidentify' must be one of \"basic\", did you mean 'basic'?"},
+        Refused{"[{ deidentify = \"basic\" }, { original_attributes = \"COERCE\" }]",
+                "13: 'original_attributes' would keep what 'deidentify' takes away: only one "
+                "of them"},
+        Refused{"[{ uid_remap = [\"PatientID\"] }]", "29: 'PatientID' is no UID of an instance"},
+        Refused{"[]", "13: 'transform' must be a list of actions: [{ set = ... }, ...]"}));
 
 TEST(TransformRefusals, EveryErrorOfAnActionAtOnce) {
   const auto findings = findings_for(
@@ -466,7 +455,7 @@ TEST(TransformKeys, AMissingPseudonymKeyIsAnErrorOfTheRule) {
   const auto missing = missing_keys(rules->rules(), "rules.d", false);
   ASSERT_EQ(missing.size(), 1U);
   EXPECT_EQ(missing.front().to_string(),
-            "rules.d/10.toml:1:1: error: the transform of rule 'a' needs [keys] pseudonym in the "
+            "rules.d/10.toml:1:1: the transform of rule 'a' needs [keys] pseudonym in the "
             "configuration");
 }
 
