@@ -148,7 +148,6 @@ Result<StoredObject> Transformer::finish(journal::ObjectRecord record, ByteSpan 
   const auto result = rules::decode_transform_result(answer);
   if (!result) return result.error();
   if (auto kept = keep_uids(result->sealed_uids); !kept) return kept.error();
-  record.sop_class_uid = result->sop_class_uid;
   record.sop_instance_uid = result->sop_instance_uid;
   record.transfer_syntax_uid = result->transfer_syntax_uid;
   record.study_instance_uid = result->study_instance_uid;
@@ -218,12 +217,14 @@ AttemptResult held(std::string_view reason) {
 
 // A fault of the worker may be one of the moment; what the object itself is at fault for is not.
 AttemptResult not_transformed(const Error& error, std::uint32_t attempts) {
-  const std::string_view word = first_word(error.detail);
-  if (word == "unreadable") return unreadable(error);
+  std::string_view reason = first_word(error.detail);
+  if (reason == "unreadable") return unreadable(error);
+  // A reason is one of few words.
+  if (reason.find('=') != std::string_view::npos) reason = word(error.code);
   const bool of_the_moment = error.code == Errc::kAborted || error.code == Errc::kTimeout ||
                              error.code == Errc::kNoSpace || error.code == Errc::kIo ||
                              error.code == Errc::kCancelled || error.code == Errc::kClosed;
-  AttemptResult result = held(word);
+  AttemptResult result = held(reason);
   result.outcome = "transform";
   result.comment = log::escape(error.detail);
   if (of_the_moment && attempts + 1 < kTriesOfAFault) {

@@ -14,6 +14,7 @@ namespace {
 
 using Filter = Template::Filter;
 
+constexpr std::size_t kMaxCanonical = 16U << 10;
 constexpr std::string_view kFilters[] = {"hash", "shift", "upper", "lower", "slice"};
 
 Error message(std::string text) { return {Errc::kInvalid, std::move(text)}; }
@@ -234,7 +235,12 @@ std::string canonical_transform(const toml::node& node, bool routes, Findings& f
   if (!routes) findings.error(node.source(), "'transform' without 'route' has nothing to change");
   const auto folder = std::filesystem::absolute(findings.file()).parent_path();
   const auto transform = read_transform(node, folder, findings);
-  return transform ? transform->canonical() : "";
+  std::string text = transform ? transform->canonical() : "";
+  if (text.size() > kMaxCanonical) {
+    findings.error(node.source(), "'transform' is longer than " + std::to_string(kMaxCanonical) +
+                                      " octets: it stands in the journal with every object");
+  }
+  return text;
 }
 
 std::vector<Diagnostic> missing_keys(const std::vector<RuleInfo>& rules, const std::string& folder,

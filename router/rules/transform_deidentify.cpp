@@ -212,13 +212,14 @@ class Deidentifier {
   Result<void> element(Item& item, Element& e, const std::string& charset) {
     const bool is_patient = e.tag == kPatientName || e.tag == encoding::tags::kPatientId;
     const ElementPlace place{item, e.tag, charset};
+    if (is_patient) return work_.assign(place, e.vr, {pseudonym_});
     switch (action_of(e.tag)) {
       case ProfileAction::kEmpty:
-        if (is_patient) return work_.assign(place, e.vr, {pseudonym_});
         return empty(e);
       case ProfileAction::kDummy:
         return dummy(e, charset);
       case ProfileAction::kUid:
+        if (e.vr == vr('U', 'N')) e.vr = vr('U', 'I');  // the table knows what it is
         return e.sequence ? inside(e, charset) : work_.remap_uids(e, false);
       case ProfileAction::kClean:
         return e.sequence ? inside(e, charset) : clean(place, e);
@@ -265,7 +266,7 @@ class Deidentifier {
     const bool number = !is_charset_text(v) && is_writable(v) && v != vr('C', 'S') &&
                         v != vr('A', 'E') && v != vr('U', 'R');
     if (number) return Bytes(v == vr('U', 'S') || v == vr('S', 'S') ? 2 : 8);
-    return is_writable(v) ? bytes(kDummy) : Bytes(4);
+    return is_writable(v) ? bytes(kDummy) : Bytes(8);
   }
 
   Result<void> clean(const ElementPlace& place, Element& e) {
@@ -278,7 +279,8 @@ class Deidentifier {
 
   /// A date that is none can not be moved, so it goes.
   Result<void> shift(const ElementPlace& place, Element& e) {
-    if (e.vr != vr('D', 'A') && e.vr != vr('D', 'T')) return {};  // the time of a day stays
+    if (e.vr == vr('T', 'M')) return {};  // the time of a day stays
+    if (e.vr != vr('D', 'A') && e.vr != vr('D', 'T')) return empty(e);
     auto values = read_values(work_.set(), e, place.charset);
     if (!values) return values.error();
     for (std::string& value : *values) value = shift_date(value, work_.days());

@@ -230,7 +230,7 @@ Result<TransformResult> decode_transform_result(ByteSpan octets) {
   ByteReader in(octets);
   TransformResult result;
   const auto version = in.u8();
-  const auto sop_class = Uid::parse(take(in));
+  result.sop_class_uid = optional_uid(take(in));
   const auto sop_instance = Uid::parse(take(in));
   result.study_instance_uid = optional_uid(take(in));
   result.series_instance_uid = optional_uid(take(in));
@@ -238,10 +238,9 @@ Result<TransformResult> decode_transform_result(ByteSpan octets) {
   result.octets = in.le<std::uint64_t>();
   const auto count = in.le<std::uint32_t>();
   for (std::uint32_t i = 0; i < count && !in.failed(); ++i) result.sealed_uids.push_back(take(in));
-  if (in.failed() || version != kVersion || !sop_class || !sop_instance || !syntax) {
+  if (in.failed() || version != kVersion || !sop_instance || !syntax) {
     return Error{Errc::kMalformed, "result"};
   }
-  result.sop_class_uid = *sop_class;
   result.sop_instance_uid = *sop_instance;
   result.transfer_syntax_uid = *syntax;
   return result;
@@ -263,8 +262,6 @@ Result<Bytes> run_transform(ByteSpan octets, std::span<const int> inputs,
       apply(*transform, set, {pseudonyms, *std::move(maps), request->received, request->system});
   if (!applied) return applied.error();
   if (applied->uids.size() > kMaxUids) return Error{Errc::kTooLong, "too_many_uids"};
-  const auto sop_class = uid_of(set, encoding::tags::kSopClassUid);
-  if (!sop_class) return sop_class.error();
   const auto sop_instance = uid_of(set, encoding::tags::kSopInstanceUid);
   if (!sop_instance) return sop_instance.error();
   const auto written = set.write([&](ByteSpan piece) { return write_all(outputs[0], piece); });
@@ -275,7 +272,7 @@ Result<Bytes> run_transform(ByteSpan octets, std::span<const int> inputs,
     const auto uid = uid_of(set, tag);
     return uid ? *uid : Uid();
   };
-  return encode(TransformResult{*sop_class, *sop_instance,
+  return encode(TransformResult{optional(encoding::tags::kSopClassUid), *sop_instance,
                                 optional(encoding::tags::kStudyInstanceUid),
                                 optional(encoding::tags::kSeriesInstanceUid),
                                 (*object)->transfer_syntax_uid(), *written, *std::move(sealed)});

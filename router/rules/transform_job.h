@@ -26,7 +26,7 @@ struct TransformRequest {
 
 /// What became of it.
 struct TransformResult {
-  Uid sop_class_uid;
+  Uid sop_class_uid;  // empty where the copy names none that is legal
   Uid sop_instance_uid;
   Uid study_instance_uid;   // empty where the copy names none that is legal
   Uid series_instance_uid;  // likewise

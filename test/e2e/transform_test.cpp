@@ -61,7 +61,7 @@ TEST(Transform, EachDestinationGetsItsOwnCopy) {
   EXPECT_TRUE(holds(stored(plain.folder()), spec.sop_instance_uid, data_set(file)));
 
   ASSERT_EQ(research.files().size(), 1U);
-  const auto& copy = research.files().front();
+  const auto copy = research.files().front();
   EXPECT_EQ(dumped(copy, "0012,0062"), "YES");
   EXPECT_EQ(dumped(copy, "0012,0020"), "TRIAL-7");
   const std::string uid = dumped(copy, "0008,0018");

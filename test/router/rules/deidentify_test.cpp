@@ -145,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(All, DeidentifyOption,
 
 TEST(DeidentifyTable, IsThatOfTheStandardWhereItIsKnownByHeart) {
   const std::map<std::string, std::string> known = {{"PatientName", "Z"},
-                                                    {"PatientID", "Z"},
+                                                    {"PatientID", "Z/D"},
                                                     {"PatientBirthDate", "Z"},
                                                     {"PatientSex", "Z"},
                                                     {"PatientAge", "X"},
@@ -284,6 +284,14 @@ struct RealObject {
   Bytes data_set;
 };
 
+bool has_instance_uid(const RealObject& object) {
+  const encoding::ScanPlan plan({encoding::tags::kSopInstanceUid});
+  encoding::HeaderScanner scanner(plan, object.header.transfer_syntax_uid);
+  scanner.feed(object.data_set);
+  scanner.finish();
+  return scanner.find(encoding::tags::kSopInstanceUid) != nullptr;
+}
+
 std::vector<RealObject> real_objects() {
   std::vector<RealObject> all;
   const auto shared = test::shared_data("transforms of real objects");
@@ -294,7 +302,9 @@ std::vector<RealObject> real_objects() {
     if (!reader) continue;
     RealObject object{entry.path(), reader->header(), Bytes(reader->data_set_length())};
     const auto n = reader->read(0, object.data_set);
-    if (n && *n == object.data_set.size()) all.push_back(std::move(object));
+    // What names no instance is no object: a router never has it.
+    const bool named = has_instance_uid(object);
+    if (n && *n == object.data_set.size() && named) all.push_back(std::move(object));
   }
   std::ranges::sort(all, {}, &RealObject::path);
   return all;
@@ -322,13 +332,13 @@ TEST(RealObjects, ATransformThatFindsNothingLeavesEveryOctet) {
   for (const RealObject& object : real_objects()) {
     if (encoding::transfer_syntax(object.header.transfer_syntax_uid).deflated) continue;
     const auto copy =
-        transformed(R"t([{ remove = "(0014,4002)" }, { prefix = "(0014,4004)", with = "x" }])t",
+        transformed(R"t([{ remove = "(0014,4002)" }, { prefix = "(0014,4004)", with = "X" }])t",
                     object.data_set, object.header.transfer_syntax_uid.view());
     ASSERT_TRUE(copy) << object.path << ": " << copy.error().to_string();
     EXPECT_TRUE(copy->octets == object.data_set) << object.path;
     ++compared;
   }
-  if (compared > 0) EXPECT_GT(compared, 100U);
+  EXPECT_TRUE(compared == 0 || compared > 100U) << compared;
 }
 
 TEST(RealObjects, OneChangedElementIsTheOnlyDifference) {
