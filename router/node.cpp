@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 #include "router/admin/api.h"
 #include "router/admin/http_server.h"
 #include "router/admin/socket_server.h"
@@ -50,7 +51,10 @@ class IoThreads {
     for (unsigned i = 0; i < count; ++i) {
       contexts_.push_back(std::make_unique<asio::io_context>(1));
       guards_.push_back(asio::make_work_guard(*contexts_.back()));
-      threads_.emplace_back([context = contexts_.back().get()] { context->run(); });
+      threads_.emplace_back([context = contexts_.back().get()] {
+        name_thread("io");
+        context->run();
+      });
     }
   }
   ~IoThreads() {
@@ -253,8 +257,20 @@ class Node::Impl final : public admin::NodeView {
                 {"damaged_records", report.damaged_records}});
     for (const std::string& finding : report.findings) {
       log::event(log::Level::kWarning, "journal.finding", {{"what", finding}});
+      if (report.damaged_records > 0) record_damage(finding);
     }
     return test_spool();
+  }
+
+  /// What a start finds damaged is in the audit as what is found later.
+  void record_damage(const std::string& finding) {
+    journal::SecurityRecord record;
+    record.time = clock_.now_utc();
+    record.kind = "journal-damaged";
+    record.detail = finding;
+    if (const auto appended = journal_->append(record); !appended) {
+      log::event(log::Level::kError, "audit.lost", {{"error", appended.error().to_string()}});
+    }
   }
 
   /// A disk that is full now may have space later: that is no reason not to start.
@@ -294,12 +310,12 @@ class Node::Impl final : public admin::NodeView {
       journal_->drop_cursor("audit-sqlite");
     }
     NodeEvents::Hooks hooks;
-    hooks.advanced.emplace_back([this](journal::Sequence s) { engine_->advanced(s); });
     hooks.advanced.emplace_back([this](journal::Sequence s) { digester_->advanced(s); });
     for (const auto& feed : feeds_) {
       hooks.advanced.emplace_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
     }
     hooks.synced = [this](const journal::SyncStats& stats) {
+      if (stats.routed != journal::Sequence::kNone) engine_->advanced(stats.routed);
       if (stats.objects > 0) digester_->received(stats.octets);
     };
     hooks.damaged = [this](journal::Sequence s, const Error& why) { engine_->damaged(s, why); };

@@ -1,55 +1,65 @@
 #include "dimse/base/block_chain.h"
 
 #include <algorithm>
-#include <new>
+#include <cstdint>
+#include <cstdlib>
 #include <utility>
+
+#include <sys/mman.h>
 
 #include "dimse/base/crc32c.h"
 
 namespace dr {
 namespace {
 
-constexpr std::align_val_t kAlignment{4096};
+constexpr std::size_t kSlab = 2U << 20;  // a huge page
+constexpr unsigned kBlocksInSlab = kSlab / BlockPool::kBlockSize;
+
+std::byte* slab_of(std::byte* block) {
+  return block - reinterpret_cast<std::uintptr_t>(block) % kSlab;
+}
 
 }  // namespace
 
-BlockPool::BlockPool(std::size_t budget_octets) : budget_(budget_octets) {
-  free_.reserve(kKeep);  // so that give_back never allocates
-}
+BlockPool::BlockPool(std::size_t budget_octets) : budget_(budget_octets) {}
 
 BlockPool::~BlockPool() {
-  for (std::byte* block : free_) ::operator delete(block, kAlignment);
+  for (const auto& [slab, free] : slabs_) std::free(slab);
 }
 
 std::byte* BlockPool::try_take() {
-  {
-    const std::scoped_lock lock(mutex_);
-    if ((taken_ + 1) * kBlockSize > budget_) return nullptr;
-    ++taken_;
-    if (!free_.empty()) {
-      std::byte* block = free_.back();
-      free_.pop_back();
-      return block;
-    }
-  }
-  void* block = ::operator new(kBlockSize, kAlignment, std::nothrow);
-  if (block == nullptr) {  // the system's budget is smaller than ours
-    const std::scoped_lock lock(mutex_);
-    --taken_;
-  }
-  return static_cast<std::byte*>(block);
+  const std::scoped_lock lock(mutex_);
+  if ((taken_ + 1) * kBlockSize > budget_) return nullptr;
+  if (free_.empty() && !add_slab()) return nullptr;
+  ++taken_;
+  std::byte* const block = free_.back();
+  free_.pop_back();
+  --slabs_.at(slab_of(block));
+  return block;
+}
+
+bool BlockPool::add_slab() {
+  free_.reserve((slabs_.size() + 1) * kBlocksInSlab);  // so that give_back() never allocates
+  auto* const slab = static_cast<std::byte*>(std::aligned_alloc(kSlab, kSlab));
+  if (slab == nullptr) return false;
+  ::madvise(slab, kSlab, MADV_HUGEPAGE);
+  slabs_.emplace(slab, kBlocksInSlab);
+  for (unsigned i = kBlocksInSlab; i > 0; --i) free_.push_back(slab + (i - 1) * kBlockSize);
+  return true;
 }
 
 void BlockPool::give_back(std::byte* block) noexcept {
+  std::byte* const slab = slab_of(block);
   {
     const std::scoped_lock lock(mutex_);
     --taken_;
-    if (free_.size() < kKeep) {
-      free_.push_back(block);
-      return;
-    }
+    free_.push_back(block);
+    const auto found = slabs_.find(slab);
+    if (++found->second < kBlocksInSlab || free_.size() <= kKeep) return;
+    slabs_.erase(found);
+    std::erase_if(free_, [slab](std::byte* each) { return slab_of(each) == slab; });
   }
-  ::operator delete(block, kAlignment);
+  std::free(slab);
 }
 
 std::size_t BlockPool::octets_in_use() const {

@@ -4,15 +4,17 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "dimse/base/bytes.h"
 
 namespace dr {
 
-/// Fixed-size blocks of memory for objects in flight, under one budget ([limits] memory). Freed
-/// blocks are kept and handed out again: fresh pages cost more than copying into them. Thread-safe.
-/// Must outlive every chain that took a block from it.
+/// Fixed-size blocks of memory for objects in flight, under one budget ([limits] memory), out of
+/// huge pages where the system has them: the disk takes such memory for a direct write at once.
+/// Freed blocks are kept and handed out again, the last one first: fresh pages cost more than
+/// copying into them. Thread-safe. Must outlive every chain that took a block from it.
 class BlockPool {
  public:
   static constexpr std::size_t kBlockSize = 256 * 1024;  // aligned to 4096
@@ -29,12 +31,15 @@ class BlockPool {
   std::size_t budget() const noexcept { return budget_; }
 
  private:
+  bool add_slab();
+
   static constexpr std::size_t kKeep = 128;  // free blocks kept for reuse: 32 MiB
 
   const std::size_t budget_;
   mutable std::mutex mutex_;
   std::size_t taken_ = 0;  // blocks
   std::vector<std::byte*> free_;
+  std::unordered_map<std::byte*, unsigned> slabs_;  // and how many blocks of each are free
 };
 
 /// The octets of one object, in order, in blocks of a pool. Movable; gives its blocks back when it

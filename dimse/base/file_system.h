@@ -29,6 +29,11 @@ class File {
   virtual void start_writeback(std::uint64_t /*offset*/, std::uint64_t /*octets*/) {}
   /// A hint that memory need not hold these octets: what was synced is read from the disk next.
   virtual void forget(std::uint64_t /*offset*/, std::uint64_t /*octets*/) const {}
+  /// Asks that writes pass the page cache from now on (O_DIRECT) where it can be: those of one part
+  /// whose memory, place and length are multiples of kDirectAlignment. Whether they will. Reads see
+  /// what was written either way.
+  virtual bool write_past_cache() { return false; }
+  static constexpr std::size_t kDirectAlignment = 4096;
   virtual Result<void> close() = 0;
 };
 

@@ -54,29 +54,21 @@ class PosixFile final : public File {
   PosixFile(Descriptor fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
 
   Result<void> write_at(std::uint64_t offset, std::span<const ByteSpan> parts) override {
-    std::array<iovec, kParts> vector;
-    std::size_t next = 0;     // first part that is not in `vector` yet
-    std::size_t skipped = 0;  // octets of parts[next] that are written
-    while (next < parts.size()) {
-      std::size_t count = 0;
-      for (std::size_t i = next; i < parts.size() && count < vector.size(); ++i) {
-        const ByteSpan part = parts[i].subspan(i == next ? skipped : 0);
-        vector[count++] = {const_cast<std::byte*>(part.data()), part.size()};
-      }
-      const ssize_t n =
-          ::pwritev(fd_.get(), vector.data(), static_cast<int>(count), static_cast<off_t>(offset));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return system_error("write", name_);
-      auto written = static_cast<std::size_t>(n);
-      offset += written;
-      while (next < parts.size() && written >= parts[next].size() - skipped) {
-        written -= parts[next++].size() - skipped;
-        skipped = 0;
-      }
-      if (n == 0 && next < parts.size()) return Error{Errc::kIo, "write " + name_ + ": 0 octets"};
-      skipped += written;
+    if (direct_.get() >= 0 && aligned(offset, parts)) {
+      auto written = write_vector(direct_.get(), offset, parts);
+      if (written || written.error().code != Errc::kInvalid) return written;
+      direct_ = Descriptor(-1);  // some file systems refuse only now what they let be opened
     }
-    return {};
+    return write_vector(fd_.get(), offset, parts);
+  }
+
+  bool write_past_cache() override {
+    if (!direct_asked_) {
+      direct_asked_ = true;
+      const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
+      direct_ = Descriptor(::open(self.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+    }
+    return direct_.get() >= 0;
   }
 
   Result<std::size_t> read_at(std::uint64_t offset, MutableByteSpan into) const override {
@@ -129,7 +121,51 @@ class PosixFile final : public File {
   static constexpr std::size_t kParts = 256;  // at most IOV_MAX
   static_assert(kParts <= IOV_MAX);
 
+  static bool aligned(std::uint64_t offset, std::span<const ByteSpan> parts) {
+    std::uintptr_t bits = offset;
+    for (const ByteSpan part : parts) {
+      bits |= reinterpret_cast<std::uintptr_t>(part.data()) | part.size();
+    }
+    return bits % kDirectAlignment == 0;
+  }
+
+  /// kInvalid: the alignment is refused, nothing is written.
+  Result<void> write_vector(int fd, std::uint64_t offset, std::span<const ByteSpan> parts) {
+    std::array<iovec, kParts> vector;
+    std::size_t next = 0;     // first part that is not in `vector` yet
+    std::size_t skipped = 0;  // octets of parts[next] that are written
+    bool begun = false;
+    while (next < parts.size()) {
+      std::size_t count = 0;
+      for (std::size_t i = next; i < parts.size() && count < vector.size(); ++i) {
+        const ByteSpan part = parts[i].subspan(i == next ? skipped : 0);
+        vector[count++] = {const_cast<std::byte*>(part.data()), part.size()};
+      }
+      const ssize_t n =
+          ::pwritev(fd, vector.data(), static_cast<int>(count), static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && errno == EINVAL && fd == direct_.get() && !begun) {
+        return Error{Errc::kInvalid, "write " + name_};
+      }
+      if (n < 0) return system_error("write", name_);
+      begun = true;
+      auto written = static_cast<std::size_t>(n);
+      offset += written;
+      while (next < parts.size() && written >= parts[next].size() - skipped) {
+        written -= parts[next++].size() - skipped;
+        skipped = 0;
+      }
+      if (n == 0 && next < parts.size()) return Error{Errc::kIo, "write " + name_ + ": 0 octets"};
+      skipped += written;
+      // Taken in part, as on a disk that is nearly full: the rest may not be aligned any more.
+      if (skipped % kDirectAlignment != 0) fd = fd_.get();
+    }
+    return {};
+  }
+
   Descriptor fd_;
+  Descriptor direct_{-1};  // the same file, past the page cache
+  bool direct_asked_ = false;
   std::string name_;
 };
 

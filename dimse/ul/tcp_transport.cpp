@@ -14,6 +14,7 @@ namespace {
 
 constexpr auto kUse = asio::experimental::as_tuple(asio::use_awaitable);
 constexpr std::size_t kSmallWrite = 1024;
+constexpr unsigned kAtOnce = 16;  // reads
 
 Error network_error(std::string_view what, const std::error_code& ec) {
   if (ec == asio::error::eof) return {Errc::kClosed, std::string(what) + ": end of stream"};
@@ -34,6 +35,15 @@ class TcpTransport final : public Transport {
 
   asio::awaitable<Result<std::size_t>> read_some(
       std::span<const asio::mutable_buffer> into) override {
+    // What is there already costs one system call and no turn of the event loop; but others have
+    // their turn, too.
+    if (++at_once_ < kAtOnce) {
+      std::error_code ec;
+      const std::size_t n = socket_.read_some(into, ec);
+      if (!ec) co_return n;
+      if (ec != asio::error::would_block) co_return network_error("read", ec);
+    }
+    at_once_ = 0;
     const auto [ec, n] = co_await socket_.async_read_some(into, kUse);
     if (ec) co_return network_error("read", ec);
     co_return n;
@@ -78,6 +88,7 @@ class TcpTransport final : public Transport {
 
   asio::ip::tcp::socket socket_;
   PeerAddress peer_;
+  unsigned at_once_ = 0;  // reads since the event loop had its last turn
 };
 
 }  // namespace

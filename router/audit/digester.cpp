@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 #include "router/audit/wake.h"
 
 namespace dr::audit {
@@ -48,6 +49,7 @@ class Digester::Impl {
   };
 
   void run() {
+    name_thread("digest");
     setpriority(PRIO_PROCESS, 0, kNice);  // on Linux, 0 is the calling thread
     for (;;) {
       wake_.wait(next(position_));

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 #include "router/audit/rows.h"
 #include "router/audit/wake.h"
 
@@ -67,6 +68,7 @@ class Feed::Impl {
 
  private:
   void run() {
+    name_thread("audit");
     while (gather()) {
       const auto done = step();
       if (done) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 #include "router/delivery/transformer.h"
 
 namespace dr::delivery {
@@ -54,6 +55,7 @@ bool FolderDestination::may_work() const {
 }
 
 void FolderDestination::run() {
+  name_thread("folder");
   for (auto batch = next_batch(); !batch.empty(); batch = next_batch()) deliver(batch);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 #include "router/delivery/transformer.h"
 
 namespace dr::delivery {
@@ -73,6 +74,7 @@ bool Follower::pause() {
 }
 
 void Follower::run() {
+  name_thread("follower");
   // What is durable by now stands among the open deliveries, unless it is final; what comes later
   // is read below.
   position_ = core_->context.journal.watermark();

@@ -67,6 +67,54 @@ class LargeBody final : private OwnedFile, public RangeReader {
       : OwnedFile{std::move(large)}, RangeReader(*file, range) {}
 };
 
+/// What came from the wire, with the checksum that was taken there: memory may fail, too.
+class RecentBody final : public BodyReader {
+ public:
+  RecentBody(Recent& recent, std::uint64_t segment, std::uint64_t offset,
+             std::shared_ptr<const RecentRecord> record)
+      : recent_(recent), segment_(segment), offset_(offset), record_(std::move(record)) {
+    if (record_->chain) {
+      parts_ = record_->chain->spans();
+    } else {
+      parts_.emplace_back(record_->body);
+    }
+  }
+
+  std::uint64_t size() const override { return record_->header.body_octets; }
+
+  Result<std::size_t> read(MutableByteSpan into) override {
+    std::size_t n = 0;
+    while (n < into.size() && part_ < parts_.size()) {
+      const ByteSpan left = parts_[part_].subspan(at_);
+      const std::size_t taken = std::min(left.size(), into.size() - n);
+      std::copy_n(left.begin(), taken, into.begin() + static_cast<std::ptrdiff_t>(n));
+      n += taken;
+      at_ += taken;
+      if (at_ < parts_[part_].size()) break;
+      ++part_;
+      at_ = 0;
+    }
+    crc_ = crc32c(crc_, into.first(n));
+    if (n > 0 && part_ == parts_.size() && crc_ != record_->header.body_crc) {
+      return Error{Errc::kCorrupt,
+                   "object octets=" + std::to_string(size()) + ": changed in memory"};
+    }
+    return n;
+  }
+
+  void forget() const override { recent_.forget(segment_, offset_); }
+
+ private:
+  Recent& recent_;
+  const std::uint64_t segment_;
+  const std::uint64_t offset_;
+  const std::shared_ptr<const RecentRecord> record_;
+  std::vector<ByteSpan> parts_;
+  std::size_t part_ = 0;
+  std::size_t at_ = 0;
+  std::uint32_t crc_ = 0;
+};
+
 Error corrupt(const Segment& segment, std::uint64_t offset, Sequence sequence, const char* what) {
   return {Errc::kCorrupt, segment.name + " offset=" + std::to_string(offset) + " record " +
                               std::to_string(value(sequence)) + ": " + what};
@@ -107,6 +155,12 @@ Result<LargeRef> read_large_ref(const Segment& segment, const StoredRecord& reco
     return corrupt(segment, record.body_offset, record.header.sequence, "large object's reference");
   }
   return *ref;
+}
+
+std::unique_ptr<BodyReader> recent_body(Recent& recent, const Segment& segment,
+                                        std::uint64_t offset,
+                                        std::shared_ptr<const RecentRecord> record) {
+  return std::make_unique<RecentBody>(recent, segment.number, offset, std::move(record));
 }
 
 std::unique_ptr<BodyReader> inline_body(SegmentPin segment, const StoredRecord& record) {

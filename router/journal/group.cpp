@@ -47,14 +47,23 @@ void Pending::set_body(Bytes octets, std::uint32_t crc) {
   body = std::move(octets);
 }
 
+/// Before the body of a record that comes next. Only a chain lies on pages; what is moved forward
+/// stands as closely as it can.
+std::uint32_t Group::pad_of(const Pending& pending) const {
+  if (!pending.chain || pending.header.body_octets < page_aligned_) return 0;
+  const std::uint64_t body = offset_ + kGroupHeaderSize + octets_ + pending.header.body_offset();
+  return static_cast<std::uint32_t>(round_up(body, kPage) - body);
+}
+
 bool Group::fits(const Pending& pending) const {
-  const std::uint64_t more = pending.header.total_octets();
+  const std::uint64_t more = pending.header.total_octets() + pad_of(pending);
   return round_up(kGroupHeaderSize + octets_ + more, kPage) <= room_ &&
          (entries_.empty() || octets_ + more <= kEnough);
 }
 
 void Group::add(Pending pending) {
   const std::uint64_t at = offset_ + kGroupHeaderSize + octets_;
+  pending.header.pad = pad_of(pending);
   octets_ += pending.header.total_octets();
   wants_sync_ = wants_sync_ || pending.wants_sync();
   entries_.push_back({std::move(pending), at});
@@ -73,6 +82,7 @@ std::vector<ByteSpan> Group::seal(GroupHeader header) {
     const RecordHeaderOctets octets = encode(pending.header, seed);
     std::copy(octets.begin(), octets.end(), pending.framed.begin());
     put(parts, pending.framed);
+    put(parts, ByteSpan(kZeros).first(pending.header.pad));
     put(parts, pending.body);
     if (pending.chain) {
       for (const ByteSpan part : pending.chain->spans()) put(parts, part);

@@ -40,8 +40,10 @@ class Group {
     std::uint64_t offset = 0;  // in the segment
   };
 
-  /// A group at `offset` of a segment with this many octets left.
-  Group(std::uint64_t offset, std::uint64_t room) : offset_(offset), room_(room) {}
+  /// A group at `offset` of a segment with this many octets left. Bodies of `page_aligned` octets
+  /// and more begin on a page: they are written from where they lie.
+  Group(std::uint64_t offset, std::uint64_t room, std::uint64_t page_aligned = ~0ULL)
+      : offset_(offset), room_(room), page_aligned_(page_aligned) {}
 
   bool fits(const Pending& pending) const;
   void add(Pending pending);
@@ -55,8 +57,11 @@ class Group {
   std::vector<Entry>& entries() { return entries_; }
 
  private:
+  std::uint32_t pad_of(const Pending& pending) const;
+
   std::uint64_t offset_;
   std::uint64_t room_;
+  std::uint64_t page_aligned_;
   std::uint64_t octets_ = 0;
   bool wants_sync_ = false;
   std::vector<Entry> entries_;

@@ -43,7 +43,8 @@ class SpoolJournal final : public Journal {
         listener_(listener),
         pool_(files, {options_.segment_octets, options_.ahead_octets, options_.ahead_most}),
         cursors_(files, [this] { writer_.wake(); }),
-        writer_(files, clock, options_, listener, state_, pool_, cursors_) {}
+        recent_(options_.recent_octets),
+        writer_(files, clock, options_, listener, state_, pool_, cursors_, recent_) {}
 
   ~SpoolJournal() override { close(); }
 
@@ -270,9 +271,8 @@ class SpoolJournal final : public Journal {
   }
 
   bool fits(const Pending& pending) const {
-    return pending.header.head_octets <= kMaxHead &&
-           kFirstGroup + kGroupHeaderSize + pending.header.total_octets() <=
-               options_.segment_octets;
+    const Group whole(kFirstGroup, options_.segment_octets - kFirstGroup, options_.page_aligned);
+    return pending.header.head_octets <= kMaxHead && whole.fits(pending);
   }
   Error too_long(const Pending& pending) const {
     return {Errc::kTooLong, "record length=" + std::to_string(pending.header.total_octets()) +
@@ -302,7 +302,7 @@ class SpoolJournal final : public Journal {
     record.sequence = sequence;
     record.durable = pin->synced_at(sequence);
     lock.unlock();
-    auto stored = read_stored(*pin, place.offset, epoch, sequence);
+    auto stored = stored_at(*pin, place.offset, epoch, sequence);
     if (!stored) return std::move(stored).error();
     record.type = stored->header.type;
     record.body_octets = stored->header.body_octets;
@@ -323,9 +323,23 @@ class SpoolJournal final : public Journal {
 
   Result<std::unique_ptr<BodyReader>> stored_body(SegmentPin pin, std::uint64_t offset, Epoch epoch,
                                                   Sequence instance) {
+    auto recent = recent_.find(pin->number, offset);
+    if (recent && (recent->header.flags & kLargeBody) == 0) {
+      return recent_body(recent_, *pin, offset, std::move(recent));
+    }
     auto stored = read_stored(*pin, offset, epoch, instance);
     if (!stored) return std::move(stored).error();
     return body_of(files_, std::move(pin), *stored);
+  }
+
+  /// From memory, or else from the disk.
+  Result<StoredRecord> stored_at(const Segment& segment, std::uint64_t offset, Epoch epoch,
+                                 Sequence sequence) const {
+    const auto recent = recent_.find(segment.number, offset);
+    if (!recent) return read_stored(segment, offset, epoch, sequence);
+    const ByteSpan head = recent->head();
+    return StoredRecord{recent->header, Bytes(head.begin(), head.end()),
+                        offset + recent->header.body_offset()};
   }
 
   /// Whoever meets it first tells it: the log, the audit, and the listener, whose queues show it.
@@ -360,6 +374,7 @@ class SpoolJournal final : public Journal {
   std::set<Sequence> damaged_;  // found after the start; guarded by state_.mutex
   SegmentPool pool_;
   CursorStore cursors_;
+  Recent recent_;
   OutcomeRing ring_;
   Writer writer_;
 };

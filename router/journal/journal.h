@@ -20,7 +20,9 @@ struct Options {
   std::uint64_t ahead_octets = 256U << 20;       // zero-filled and unused, kept ready
   std::uint64_t ahead_most = 4ULL << 30;         // the same after bursts that needed more
   std::uint64_t checkpoint_octets = 256U << 20;  // at most about so much is read at a start
+  std::uint64_t page_aligned = 32U << 10;        // bodies from this on begin on a page of the file
   std::uint64_t inline_limit = 4U << 20;         // larger objects stand in files of their own
+  std::uint64_t recent_octets = 64U << 20;       // of what was written last, kept in memory
   std::uint64_t disk_reserve = 0;                // below this much free disk: kNoSpace for objects
   std::chrono::milliseconds idle_sync{200};      // lazy records are synced at the latest after this
 };
@@ -39,6 +41,7 @@ struct SyncStats {
   double seconds = 0;
   std::size_t objects = 0;
   std::uint64_t octets = 0;
+  Sequence routed{};  // the last object among them that goes somewhere
 };
 
 /// Told from the writer's thread; must not block.

@@ -119,6 +119,7 @@ RecordHeaderOctets encode(const RecordHeader& header, std::uint32_t seed) {
   store_le(octets.data() + 24, header.body_octets);
   store_le(octets.data() + 32, static_cast<std::uint16_t>(header.type));
   store_le(octets.data() + 34, header.flags);
+  store_le(octets.data() + 36, header.pad);
   store_le(octets.data(), crc32c(seed, ByteSpan(octets).subspan(4)));
   return octets;
 }
@@ -138,8 +139,11 @@ std::optional<RecordHeader> decode_record_header(ByteSpan octets, std::uint32_t 
   header.body_octets = in.le<std::uint64_t>();
   header.type = RecordType{in.le<std::uint16_t>()};
   header.flags = in.le<std::uint16_t>();
+  header.pad = in.le<std::uint32_t>();
   // Nothing longer was ever written; sums below can not overflow.
-  if (header.head_octets > kMaxHead || header.body_octets > kMaxSegment) return std::nullopt;
+  if (header.head_octets > kMaxHead || header.body_octets > kMaxSegment || header.pad >= kPage) {
+    return std::nullopt;
+  }
   return header;
 }
 

@@ -13,7 +13,7 @@ namespace dr::journal {
 
 /// 2: checkpoints, so that segments are given up in any order. The octets of segments are those
 /// of 1.
-constexpr std::uint32_t kFormatVersion = 2;
+constexpr std::uint32_t kFormatVersion = 3;
 
 /// Groups begin at multiples of this, so that no sector that was synced is ever written again.
 constexpr std::uint64_t kPage = 4096;
@@ -74,9 +74,10 @@ struct RecordHeader {
   std::uint64_t body_octets = 0;  // inside the segment
   RecordType type{};
   std::uint16_t flags = 0;
+  std::uint32_t pad = 0;  // octets before the body, so that it begins on a page; below kPage
 
   std::uint64_t body_offset() const {
-    return kRecordHeaderSize + round_up(head_octets, kRecordAlignment);
+    return kRecordHeaderSize + round_up(head_octets, kRecordAlignment) + pad;
   }
   /// Of header, head, body and their padding.
   std::uint64_t total_octets() const {

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 
 namespace dr::journal {
 namespace {
@@ -47,6 +48,7 @@ class Scrubber::Impl {
   using Time = std::chrono::steady_clock::time_point;
 
   void run() {
+    name_thread("scrub");
     setpriority(PRIO_PROCESS, 0, kNice);  // on Linux, 0 is the calling thread
     Time next = std::chrono::steady_clock::now() + options_.first;
     while (wait_until(next)) {
@@ -91,8 +93,8 @@ class Scrubber::Impl {
       if (clock_.now_utc() - record->durable < options_.spare) return {};
     }
     (*body)->forget();
-    const auto record = journal_.read(instance);  // once more, now from the disk
-    if (!record) return record.error();
+    body = journal_.open_body(instance);  // now from the disk
+    if (!body) return std::move(body).error();
     for (;;) {
       const auto n = (*body)->read(buffer_);
       if (!n) return n.error();

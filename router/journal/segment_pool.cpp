@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
+#include "router/journal/staging.h"
 
 namespace dr::journal {
 namespace {
@@ -132,16 +134,18 @@ Result<void> SegmentPool::lay_out(File& file) {
 Result<void> SegmentPool::fill(File& file) {
   const Bytes zeros(static_cast<std::size_t>(std::min<std::uint64_t>(kChunk, segment_octets_)));
   const ByteSpan part(zeros);
+  Staging staging;
   for (std::uint64_t at = 0; at < segment_octets_; at += part.size()) {
     if (stopping_.load(std::memory_order_relaxed)) return Error{Errc::kCancelled, "stopping"};
     const ByteSpan piece = part.first(
         static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), segment_octets_ - at)));
-    if (auto written = file.write_at(at, std::span(&piece, 1)); !written) return written;
+    if (auto written = staging.write(file, at, std::span(&piece, 1)); !written) return written;
   }
   return {};
 }
 
 void SegmentPool::run() {
+  name_thread("journal-fill");
   bool told = false;  // that there is no space: once, not each second
   std::unique_lock lock(mutex_);
   while (!stopping_) {

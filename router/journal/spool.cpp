@@ -78,6 +78,8 @@ Result<Spool> open_spool(FileSystem& files) {
     if (!parsed) return std::move(parsed).error();
     id = std::move(parsed->first);
     format = parsed->second;
+    // Who made it may have failed at its last step: its name is durable before a segment has one.
+    if (auto named = files.sync_dir(""); !named) return std::move(named).error();
   } else if (file.error().code == Errc::kNotFound) {
     auto present = files.list(kJournalDir);  // segments without identity: not an empty folder
     if (present && !present->empty()) return Error{Errc::kCorrupt, "spool file is missing"};

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 
 namespace dr::journal {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::chrono::milliseconds kStarvedRetry{200};
 }  // namespace
 
 Writer::Writer(FileSystem& files, const Clock& clock, const Options& options, Listener* listener,
-               State& state, SegmentPool& pool, CursorStore& cursors)
+               State& state, SegmentPool& pool, CursorStore& cursors, Recent& recent)
     : files_(files),
       clock_(clock),
       options_(options),
@@ -21,6 +22,7 @@ Writer::Writer(FileSystem& files, const Clock& clock, const Options& options, Li
       state_(state),
       pool_(pool),
       cursors_(cursors),
+      recent_(recent),
       checkpoints_(files) {}
 
 Writer::~Writer() { stop(); }
@@ -83,10 +85,11 @@ std::optional<Pending> Writer::push(Pending pending) {
 
 bool Writer::flush(std::chrono::milliseconds at_most) {
   std::unique_lock lock(mutex_);
-  if (closed_) return true;
+  if (closed_) return !broken_;
   const std::uint64_t mine = ++flush_wanted_;
   wake_.notify_one();
-  return flushed_.wait_for(lock, at_most, [&] { return closed_ || flush_done_ >= mine; });
+  const auto over = [&] { return closed_ || broken_ || flush_done_ >= mine; };
+  return flushed_.wait_for(lock, at_most, over) && !broken_;
 }
 
 void Writer::wake() {
@@ -113,6 +116,7 @@ std::optional<Error> Writer::refusing() const {
 }
 
 void Writer::run() {
+  name_thread("journal");
   while (gather()) {
     write_batch();
     stuck_ = !batch_.empty();
@@ -196,7 +200,7 @@ void Writer::write_batch() {
       continue;                                 // now `starved`, so that objects are refused
     }
     pool_.writer_busy();
-    Group group(offset_, segment_->capacity - offset_);
+    Group group = new_group();
     while (!batch_.empty() && group.fits(batch_.front())) {
       group.add(std::move(batch_.front()));
       batch_.pop_front();
@@ -224,7 +228,7 @@ void Writer::refuse_objects(const Error& why) {
 
 /// False: there is no segment to be had now.
 Result<bool> Writer::make_room(const Pending& pending) {
-  if (Group(offset_, segment_->capacity - offset_).fits(pending)) return true;
+  if (new_group().fits(pending)) return true;
   // Groups of the old segment must be durable before any of the new one is: a header there says so.
   if (!written_.empty()) {
     if (auto synced = sync(); !synced) return std::move(synced).error();
@@ -279,7 +283,7 @@ Result<void> Writer::write(Group& group, bool opens_epoch) {
     next_sequence_ = next(next_sequence_);
   }
   const std::vector<ByteSpan> parts = group.seal(header);
-  if (auto written = segment_->file->write_at(offset_, parts); !written) return written;
+  if (auto written = staging_.write(*segment_->file, offset_, parts); !written) return written;
   if (segment_->epochs.empty() || segment_->epochs.back().epoch != epoch_) {
     const std::scoped_lock lock(state_.mutex);
     segment_->epochs.push_back({offset_, epoch_});
@@ -309,7 +313,9 @@ Result<void> Writer::sync() {
   for (Written& written : written_) {
     stats.octets += written.group.total_octets();
     for (Group::Entry& entry : written.group.entries()) {
-      if (entry.pending.is_object()) ++stats.objects;
+      if (!entry.pending.is_object()) continue;
+      ++stats.objects;
+      if (!entry.pending.routes.empty()) stats.routed = entry.pending.header.sequence;
     }
   }
   publish(synced_);
@@ -338,6 +344,11 @@ void Writer::publish(UtcMicros synced) {
   for (Written& written : published) {
     for (Group::Entry& entry : written.group.entries()) {
       if (entry.pending.done) entry.pending.done(entry.pending.header.sequence);
+    }
+  }
+  for (Written& written : published) {
+    for (Group::Entry& entry : written.group.entries()) {
+      recent_.keep(written.segment->number, entry.offset, std::move(entry.pending));
     }
   }
   if (listener_ != nullptr && advanced) listener_->advanced(watermark);
@@ -383,6 +394,11 @@ void Writer::fence(const Error& why) {
   written_.clear();
   unsynced_since_.reset();
   fail_all();
+  {
+    const std::scoped_lock lock(mutex_);
+    broken_ = true;
+    flushed_.notify_all();
+  }
   if (listener_ != nullptr) listener_->fenced(fenced);
 }
 

@@ -13,8 +13,10 @@
 #include "router/journal/cursors.h"
 #include "router/journal/group.h"
 #include "router/journal/ledger.h"
+#include "router/journal/recent.h"
 #include "router/journal/recovery.h"
 #include "router/journal/segment_pool.h"
+#include "router/journal/staging.h"
 
 namespace dr::journal {
 
@@ -55,7 +57,7 @@ class Writer {
   };
 
   Writer(FileSystem& files, const Clock& clock, const Options& options, Listener* listener,
-         State& state, SegmentPool& pool, CursorStore& cursors);
+         State& state, SegmentPool& pool, CursorStore& cursors, Recent& recent);
   ~Writer();
 
   /// Writes and syncs the group that opens the epoch, then starts the thread.
@@ -83,6 +85,7 @@ class Writer {
   void refuse_objects(const Error& why);
   Result<bool> make_room(const Pending& pending);
   Result<void> enter_segment(FreeFile file);
+  Group new_group() const { return {offset_, segment_->capacity - offset_, options_.page_aligned}; }
   Result<void> write(Group& group, bool opens_epoch = false);
   Result<void> sync();
   void publish(UtcMicros synced);
@@ -110,6 +113,7 @@ class Writer {
   State& state_;
   SegmentPool& pool_;
   CursorStore& cursors_;
+  Recent& recent_;
 
   std::mutex mutex_;  // of all up to closed_
   std::condition_variable wake_;
@@ -118,11 +122,13 @@ class Writer {
   std::uint64_t flush_done_ = 0;    // answered
   std::vector<Pending> incoming_;
   bool stopping_ = false;
+  bool broken_ = false;  // fenced: no flush will be answered any more
   bool closed_ = false;
 
   // The thread's own.
   Epoch epoch_{};
   std::deque<Pending> batch_;
+  Staging staging_;
   std::shared_ptr<Segment> segment_;
   std::uint64_t offset_ = 0;    // where the next group goes
   std::uint64_t flushing_ = 0;  // requests made when the batch was taken

@@ -10,6 +10,8 @@ namespace dr::test {
 class TempDir {
  public:
   TempDir();
+  /// Below another folder.
+  explicit TempDir(const std::filesystem::path& parent);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

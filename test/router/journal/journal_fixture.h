@@ -23,6 +23,8 @@ inline Options small_options() {
   options.segment_octets = 64 << 10;
   options.ahead_octets = 0;
   options.ahead_most = 0;
+  options.page_aligned = 5'000;
+  options.recent_octets = 0;  // what is read comes from the disk
   options.idle_sync = std::chrono::hours(1);
   return options;
 }
