@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 
 #include "dimse/base/log.h"
+#include "dimse/base/thread_name.h"
 
 namespace dr::worker {
 namespace {
@@ -117,6 +118,7 @@ Result<void> Pool::ensure_process(Slot& slot) {
 }
 
 void Pool::work(Slot& slot) {
+  name_thread("worker");
   while (auto job = next_job(slot)) {
     Result<Bytes> result;
     if (auto ready = ensure_process(slot); !ready) {
