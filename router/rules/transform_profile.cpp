@@ -31,6 +31,21 @@ constexpr std::pair<std::size_t, bool ProfileOptions::*> kColumns[] = {
     {6, &ProfileOptions::clean_descriptors}};
 constexpr std::size_t kModifiedDates = 5;
 
+/// Where the action of the table would make an object illegal: an attribute that some IOD requires
+/// stays without its value, or with a dummy, and so says as little.
+struct Exception {
+  encoding::Tag tag;
+  ProfileAction action;
+};
+constexpr Exception kExceptions[] = {
+    {{0x0008, 0x1110}, ProfileAction::kRemove},  // Referenced Study Sequence: Type 3 with 1-n items
+    {{0x0010, 0x2297}, ProfileAction::kEmpty},   // Responsible Person: Type 2C for animals
+    {{0x0010, 0x2299}, ProfileAction::kEmpty},   // Responsible Organization: likewise
+    {{0x0040, 0x100a}, ProfileAction::kEmpty},   // Reason for Requested Procedure Code: hanging
+                                                 // protocols, Type 2
+    {{0x0070, 0x0082}, ProfileAction::kDummy},   // Presentation Creation Date: Type 1
+    {{0x0070, 0x0083}, ProfileAction::kDummy}};  // and Time
+
 ProfileAction basic_action(std::string_view basic) {
   if (basic == "X") return ProfileAction::kRemove;
   if (basic == "Z" || basic == "X/Z") return ProfileAction::kEmpty;
@@ -67,6 +82,8 @@ ProfileAction profile_action(encoding::Tag tag, const ProfileOptions& options) {
     if (row->columns[column] == 'K') return ProfileAction::kKeep;
     return column == kModifiedDates ? ProfileAction::kShift : ProfileAction::kClean;
   }
+  const auto* const exception = std::ranges::find(kExceptions, tag, &Exception::tag);
+  if (exception != std::end(kExceptions)) return exception->action;
   return basic_action(row->basic);
 }
 
