@@ -153,12 +153,32 @@ Result<void> run(const SetAction& a, Workpiece& work, std::size_t& /*map*/) {
   });
 }
 
+/// Text goes over octet for octet where both places read it alike: no character set can fail then.
 Result<void> run(const CopyAction& a, Workpiece& work, std::size_t& /*map*/) {
   const auto values = first_values(a.from, work);
   if (!values) return values.error();
+  std::optional<Bytes> octets;
+  std::string charset;
+  auto found = visit(work.set(), a.from, [&](const ElementPlace& place) -> Result<void> {
+    const Element* const from = place.item.find(place.tag);
+    if (octets || from == nullptr || !is_charset_text(from->vr)) return {};
+    auto value = work.set().value(*from);
+    if (!value) return value.error();
+    octets = *std::move(value);
+    charset = place.charset;
+    return {};
+  });
+  if (!found) return found;
   if (auto reserved = reserve(a.to, work); !reserved) return reserved;
-  return visit(work.set(), a.to, [&](const ElementPlace& place) {
-    return work.assign(place, vr_at(place, a.to), *values);
+  return visit(work.set(), a.to, [&](const ElementPlace& place) -> Result<void> {
+    const Vr v = vr_at(place, a.to);
+    const bool alike = octets && is_charset_text(v) && place.charset == charset;
+    if (!alike) return work.assign(place, v, *values);
+    const bool fits = std::ranges::all_of(
+        *values, [&](const std::string& value) { return why_no_value(v, value).empty(); });
+    if (!fits) return Error{Errc::kInvalid, "value " + place.tag.to_string()};
+    place.item.make(place.tag, v).fresh = octets;
+    return {};
   });
 }
 

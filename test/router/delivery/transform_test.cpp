@@ -63,6 +63,28 @@ TEST_F(TransformedDelivery, TheCopyHasItsOwnUidsEverywhere) {
   EXPECT_TRUE(std::filesystem::is_empty(spool_.path()));
 }
 
+TEST_F(TransformedDelivery, TheSandboxKnowsTheCharacterSets) {
+  start_with("", archive());
+  const std::vector<std::pair<std::string, std::string>> sets = {
+      {"ISO_IR 100", "M\xfcller"},       {"ISO_IR 144", "\xbf\xd0\xd2\xd5\xdb"},
+      {"ISO_IR 13", "\xd4\xcf\xc0\xde"}, {"ISO_IR 192", "\xe5\xb1\xb1"},
+      {"GB18030", "\xcd\xf5"},           {"\\ISO 2022 IR 149", "\x1b$)C\xb1\xe8"}};
+  for (const auto& [charset, name] : sets) {
+    test::ObjectSpec spec;
+    spec.patient_name = name;
+    spec.extra.push_back({0x0008, 0x0005, "CS", charset});
+    append(with_transform(R"t([{set="StudyID",to="{PatientName|hash}"}])t", spec));
+  }
+  std::set<std::string> ids;
+  for (const auto& outcome : observer_->wait_for_outcomes("archive", sets.size())) {
+    EXPECT_EQ(outcome.state, DeliveryState::kDelivered) << outcome.comment;
+  }
+  for (const auto& path : archived()) {
+    ids.insert(test::run({"dcmdump", "-q", "+P", "0020,0010", path.string()}).output);
+  }
+  EXPECT_EQ(ids.size(), sets.size());
+}
+
 TEST_F(TransformedDelivery, AWorkerThatCrashesIsTriedOnceMoreThenTheCopyIsHeld) {
   start_with("crash", archive());
   append(with_transform(R"t([{set="PatientID",to="X"}])t"));

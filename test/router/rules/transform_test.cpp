@@ -178,6 +178,19 @@ TEST(TransformCharsets, NewTextIsInTheObjectsOwnSet) {
   EXPECT_EQ(octets(""), "character_set (0010,0010)");
 }
 
+TEST(TransformCharsets, CopiesTakeTheOctetsOfAnySet) {
+  Made made;
+  made.text("SpecificCharacterSet", "\\ISO 2022 IR 87");
+  const std::string name = "Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B ";
+  made.text("PatientName", name);
+  const auto copy =
+      transformed(R"t([{ copy = "PatientName", to = "OtherPatientNames" }])t", made.bytes());
+  ASSERT_TRUE(copy) << copy.error().to_string();
+  EXPECT_EQ(value_of(copy->octets, "OtherPatientNames"), "Yamada^Tarou=山田^太郎");
+  EXPECT_NE(as_text(copy->octets).find(name, as_text(copy->octets).find(name) + 1),
+            std::string_view::npos);
+}
+
 TEST(TransformUids, AreRemappedAlikeAndConsistently) {
   Made made = patient();
   made.builder().undefined({0x0008, 0x1140}, vr('S', 'Q')).item();
