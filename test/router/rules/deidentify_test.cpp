@@ -77,9 +77,15 @@ std::string outcome(Tag tag, std::string_view actions) {
 }
 
 const std::set<Tag> kSpecial = {encoding::tags::kSopInstanceUid,  // of the fixture itself
-                                {0x0042, 0x0011},  // the document that `pixels = "accept"` accepts
+                                {0x0042, 0x0011},                 // accepted by `pixels = "accept"`
                                 {0x0010, 0x0010},
-                                {0x0010, 0x0020}};  // keyed pseudonyms
+                                {0x0010, 0x0020},  // keyed pseudonyms
+                                {0x0010, 0x2297},
+                                {0x0010, 0x2299},
+                                {0x0040, 0x100a},  // what some IOD requires: tested below
+                                {0x0070, 0x0082},
+                                {0x0070, 0x0083},
+                                {0x0008, 0x1110}};  // keyed pseudonyms
 
 std::vector<ProfileRow> single_rows() {
   auto rows = profile_rows();
@@ -444,8 +450,7 @@ TEST(RealObjects, NothingThatWasTakenAwayIsLeftAnywhere) {
     static const std::regex kNewUid("2\\.25\\.[0-9]+");
     const std::string text =
         std::regex_replace(without_pixel_data(copy->octets, before->encoding), kNewUid, "UID");
-    const std::set<std::string> ours = {"ANONYMIZED", "REMOVED", "19000101", "000000",
-                                        "19000101000000"};
+    const std::string ours = "ANONYMIZED REMOVED 19000101000000";
     for (const auto& [value, tag] : values.removed) {
       // A retained value that contains a removed one is retained all the same: "TOSHIBA_MEC".
       const bool of_the_standard = value.starts_with("1.2.840.10008.");
@@ -453,7 +458,7 @@ TEST(RealObjects, NothingThatWasTakenAwayIsLeftAnywhere) {
           of_the_standard || std::ranges::any_of(values.retained, [&](const std::string& other) {
             return other.find(value) != std::string::npos;
           });
-      if (retained || ours.contains(value)) continue;
+      if (retained || ours.find(value) != std::string::npos) continue;
       const std::size_t at = text.find(value);
       EXPECT_EQ(at, std::string::npos)
           << object.path << " " << tag.to_string() << " '" << value << "' in '"
@@ -469,7 +474,7 @@ std::map<std::string, int> complaints(const std::filesystem::path& path) {
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with("Error")) continue;
     // UIDs differ, of course.
-    static const std::regex kUid("[0-9]+(\\.[0-9]+){3,}");
+    static const std::regex kUid("[0-9]+(\\.[0-9]+){2,}");
     line = std::regex_replace(line, kUid, "UID");
     ++found[line];
   }
