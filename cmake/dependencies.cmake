@@ -46,3 +46,5 @@ target_link_libraries(dep_cctz INTERFACE ${CCTZ_LIBRARY})
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 add_library(dep_httplib INTERFACE)
 target_link_libraries(dep_httplib INTERFACE PkgConfig::HTTPLIB OpenSSL::SSL Threads::Threads)
+
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)

@@ -15,6 +15,7 @@ using rules::TableReader;
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kMaxPdu = 16U << 20;
+constexpr std::size_t kLeastKey = 16;
 
 /// Names become metric labels, cursor names and words of the command line.
 bool is_name(std::string_view text) {
@@ -251,6 +252,7 @@ class Loader {
     read_name(table, d.name, destination_names_);
     std::string kind;
     if (table.require("kind", kind)) read_kind(table, kind, d.kind);
+    read_word<bool>(table, "require", {{"deidentified", true}}, d.require_deidentified);
     if (const toml::table* retry_table = table.table("retry")) retry(*retry_table, d.retry);
     if (d.kind == delivery::Kind::kFolder) {
       std::string path;
@@ -261,8 +263,8 @@ class Loader {
     read_only_word(table, "transcode", "never");
     read_only_word(table, "verify", "none");
     for (const std::string_view later :
-         {"allow_lossy", "commit", "require", "duplicate_window", "window", "bandwidth", "tls",
-          "url", "username", "password", "token", "project", "subject", "session"}) {
+         {"allow_lossy", "commit", "duplicate_window", "window", "bandwidth", "tls", "url",
+          "username", "password", "token", "project", "subject", "session"}) {
       table.unsupported(later);
     }
     table.finish();
@@ -340,7 +342,11 @@ class Loader {
     if (t == nullptr) return;
     TableReader table(*t, "[keys]", findings_);
     table.read("audit", config_.audit_key);
-    table.unsupported("pseudonym");
+    table.read("pseudonym", config_.pseudonym_key);
+    if (!config_.pseudonym_key.empty() && config_.pseudonym_key.size() < kLeastKey) {
+      table.error("pseudonym", "a key has at least " + std::to_string(kLeastKey) +
+                                   " characters: shorter ones can be guessed");
+    }
     table.finish();
   }
 
@@ -457,6 +463,7 @@ rules::Site Config::site() const {
   site.targets = targets();
   site.destinations = site.targets;
   site.zone = zone;
+  site.has_pseudonym_key = !pseudonym_key.empty();
   for (const auto& listener : listeners) site.listeners.insert(listener.name);
   for (const SourceSettings& source : access.sources) {
     if (source.ae_title != "*") site.sources.insert(source.ae_title);

@@ -37,6 +37,7 @@ struct Config {
 
   PatientData patient_data = PatientData::kKeyedHash;
   std::string audit_key;
+  std::string pseudonym_key;
   std::optional<std::filesystem::path> sqlite;  // [audit.sqlite] path
   std::optional<replay::SnapshotSettings> snapshots = replay::SnapshotSettings{};
   admin::Settings admin;

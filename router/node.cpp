@@ -23,6 +23,7 @@
 #include "router/audit/feed.h"
 #include "router/audit/journal_trace.h"
 #include "router/delivery/engine.h"
+#include "router/delivery/transformer.h"
 #include "router/intake.h"
 #include "router/journal/scrubber.h"
 #include "router/journal/self_test.h"
@@ -39,6 +40,8 @@ namespace {
 using std::chrono::milliseconds;
 
 // What SIGTERM waits for: within the 90 s that systemd gives by default.
+constexpr std::size_t kMaxTransformResult = 64U << 20;  // octets: the UIDs of a reversible remap
+constexpr std::size_t kMaxTransforms = 65536;           // that wait for a worker
 constexpr milliseconds kDrainAssociations{20'000};
 constexpr milliseconds kDrainDeliveries{10'000};
 constexpr milliseconds kDrainAudit{5'000};
@@ -125,6 +128,7 @@ class Node::Impl final : public admin::NodeView {
     watcher_.reset();
     stop_listeners();
     if (scrubber_) scrubber_->stop();
+    if (transformer_) transformer_->stop();  // a copy in the making is made again
     if (engine_) engine_->stop(kDrainDeliveries);
     for (const auto& feed : feeds_) feed->stop(kDrainAudit);
     if (digester_) digester_->stop();
@@ -282,8 +286,10 @@ class Node::Impl final : public admin::NodeView {
   }
 
   void start_consumers() {
+    transformer_ = std::make_unique<delivery::Transformer>(transformer_settings());
     delivery::EngineContext context{*journal_, clock_, blocks_, events_, io_->executors()};
     context.spool = files_.get();
+    context.transformer = transformer_.get();
     engine_ = std::make_unique<delivery::DeliveryEngine>(std::move(context), config_.destinations);
     digester_ = std::make_unique<audit::Digester>(*journal_);
     if (config_.sqlite) {
@@ -329,6 +335,16 @@ class Node::Impl final : public admin::NodeView {
     if (config_.scrub.octets_per_second > 0) {
       scrubber_ = std::make_unique<journal::Scrubber>(*journal_, clock_, config_.scrub);
     }
+  }
+
+  delivery::TransformerSettings transformer_settings() const {
+    delivery::TransformerSettings settings;
+    settings.pseudonym_key = config_.pseudonym_key;
+    settings.system = config_.ae_title.view();
+    settings.folder = config_.spool.string();
+    settings.workers.limits.result = kMaxTransformResult;
+    settings.workers.waiting = kMaxTransforms;
+    return settings;
   }
 
   Result<void> open_listeners() {
@@ -417,6 +433,7 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<asio::thread_pool> disk_;
   std::unique_ptr<IoThreads> io_;
+  std::unique_ptr<delivery::Transformer> transformer_;
   std::unique_ptr<delivery::DeliveryEngine> engine_;
   journal::Sequence engine_told_{};  // of the journal's writer thread
   std::unique_ptr<audit::Digester> digester_;

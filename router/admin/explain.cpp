@@ -7,6 +7,7 @@
 #include "dimse/base/address_range.h"
 #include "dimse/base/log.h"
 #include "dimse/file/part10_header.h"
+#include "router/rules/wait.h"
 
 namespace dr::admin {
 namespace {
@@ -53,20 +54,28 @@ const char* word(rules::Priority priority) {
                                              : "normal";
 }
 
-json to_json(const Changes& changes) {
+json to_json(const std::vector<ElementChange>& changes) {
   const auto value = [](const std::optional<std::string>& text) {
     return text ? json(*text) : json();
   };
-  auto document = json::object();
-  for (const auto& [destination, list] : changes) {
-    auto& elements = document[destination] = json::array();
-    for (const ElementChange& each : list) {
-      elements.push_back({{"element", each.element},
-                          {"before", value(each.before)},
-                          {"after", value(each.after)}});
+  auto elements = json::array();
+  for (const ElementChange& each : changes) {
+    elements.push_back(
+        {{"element", each.element}, {"before", value(each.before)}, {"after", value(each.after)}});
+  }
+  return elements;
+}
+
+Copies copies_of(const rules::Decision& decision, const TryCopy& try_copy) {
+  Copies copies;
+  for (const rules::Route& route : decision.routes) {
+    if (!route.held.empty()) {
+      copies[route.destination].held = route.held;
+    } else if (auto tried = try_copy ? try_copy(route) : std::nullopt) {
+      copies.emplace(route.destination, *std::move(tried));
     }
   }
-  return document;
+  return copies;
 }
 
 }  // namespace
@@ -91,7 +100,7 @@ Result<Sender> with_query(Sender sender, const std::map<std::string, std::string
 }
 
 json to_json(const rules::RuleSet& rules, const rules::Explanation& explanation,
-             const std::string& sop_instance_uid, const Changes& changes) {
+             const std::string& sop_instance_uid, const Copies& copies) {
   const rules::Decision& decision = explanation.decision;
   json document{{"sop_instance_uid", sop_instance_uid},
                 {"rules", json::array()},
@@ -99,7 +108,10 @@ json to_json(const rules::RuleSet& rules, const rules::Explanation& explanation,
                 {"priorities", json::object()},
                 {"extract", decision.extract},
                 {"rejected", decision.refuse ? json(status_text(*decision.refuse)) : json()},
-                {"transforms", to_json(changes)},
+                {"waits", json::object()},
+                {"transform", json::object()},
+                {"transforms", json::object()},
+                {"held", json::object()},
                 {"rules_sha256", rules.sha256()}};
   for (std::size_t i = 0; i < explanation.rules.size(); ++i) {
     document["rules"].push_back(to_json(rules.rules()[i], explanation.rules[i]));
@@ -107,6 +119,17 @@ json to_json(const rules::RuleSet& rules, const rules::Explanation& explanation,
   for (const rules::Route& route : decision.routes) {
     document["route"].push_back(route.destination);
     document["priorities"][route.destination] = word(route.priority);
+    if (route.wait != rules::Wait{}) {
+      document["waits"][route.destination] = rules::canonical_wait(route.wait);
+    }
+    if (!route.transform.empty()) document["transform"][route.destination] = route.transform;
+  }
+  for (const auto& [destination, copy] : copies) {
+    if (copy.held.empty()) {
+      document["transforms"][destination] = to_json(copy.changes);
+    } else {
+      document["held"][destination] = copy.held;
+    }
   }
   return document;
 }
@@ -123,13 +146,14 @@ bool ExplainedObject::feed(ByteSpan octets) {
   return header_.feed(octets) == encoding::HeaderScanner::State::kMore;
 }
 
-Result<json> ExplainedObject::finish(const Sender& sender) {
+Result<json> ExplainedObject::finish(const Sender& sender, const TryCopy& try_copy) {
   if (header_.finish() == encoding::HeaderScanner::State::kFailed) return header_.error();
   const std::string nothing;
   const auto explanation = rules_->explain(
       {sender.calling_ae_title, sender.called_ae_title, sender.address, sender.listener, nothing,
        nothing, sop_class_uid_, transfer_syntax_uid_, sender.received, header_});
-  return to_json(*rules_, explanation, sop_instance_uid_.str(), {});
+  return to_json(*rules_, explanation, sop_instance_uid_.str(),
+                 copies_of(explanation.decision, try_copy));
 }
 
 bool ExplainedFile::feed(ByteSpan octets) {
@@ -164,12 +188,12 @@ Result<void> ExplainedFile::begin() {
   return {};
 }
 
-Result<json> ExplainedFile::finish(const Sender& sender) {
+Result<json> ExplainedFile::finish(const Sender& sender, const TryCopy& try_copy) {
   if (!object_ && !failure_) {
     if (auto begun = begin(); !begun) failure_ = begun.error();
   }
   if (failure_) return *failure_;
-  return object_->finish(sender);
+  return object_->finish(sender, try_copy);
 }
 
 }  // namespace dr::admin

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,13 +36,20 @@ struct ElementChange {
   std::optional<std::string> before;  // nullopt: absent
   std::optional<std::string> after;
 };
+/// What becomes of a copy that is not sent as it was received.
+struct CopyOutcome {
+  std::vector<ElementChange> changes;
+  std::string held;  // the reason why it is held; empty: it is sent
+};
 /// By destination.
-using Changes = std::map<std::string, std::vector<ElementChange>>;
+using Copies = std::map<std::string, CopyOutcome>;
+/// Tries what a route would do. nullopt: its copy is sent as received.
+using TryCopy = std::function<std::optional<CopyOutcome>(const rules::Route& route)>;
 
 /// A decision with its reasons, as `explain --json` and POST /api/v1/explain give it. Holds the
 /// values that conditions saw: patient data, for the one who asked, and for no log.
 nlohmann::json to_json(const rules::RuleSet& rules, const rules::Explanation& explanation,
-                       const std::string& sop_instance_uid, const Changes& changes);
+                       const std::string& sop_instance_uid, const Copies& copies);
 
 /// The values of a data set that arrives in pieces, and what the rules say of it.
 class ExplainedObject {
@@ -51,8 +59,9 @@ class ExplainedObject {
 
   /// The next octets of the data set. False: no further ones are needed.
   bool feed(ByteSpan octets);
-  /// kMalformed: the data set cannot be read; a C-STORE of it would be refused.
-  Result<nlohmann::json> finish(const Sender& sender);
+  /// kMalformed: the data set cannot be read; a C-STORE of it would be refused. Without `try_copy`
+  /// transforms are only named.
+  Result<nlohmann::json> finish(const Sender& sender, const TryCopy& try_copy = {});
 
  private:
   std::shared_ptr<const rules::RuleSet> rules_;
@@ -70,7 +79,7 @@ class ExplainedFile {
   /// The next octets of the file. False: no further ones are needed.
   bool feed(ByteSpan octets);
   /// Also what file::read_part10_header says of what is no DICOM file.
-  Result<nlohmann::json> finish(const Sender& sender);
+  Result<nlohmann::json> finish(const Sender& sender, const TryCopy& try_copy = {});
 
  private:
   Result<void> begin();

@@ -55,7 +55,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   Action action;
   for (const auto add : {add_serve, add_check, add_explain, add_replay, add_echo, add_send,
-                         add_trace, add_queue, add_journal}) {
+                         add_trace, add_queue, add_journal, add_worker}) {
     add(app, action);
   }
   try {

@@ -51,5 +51,7 @@ void add_send(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_queue(CLI::App& app, Action& action);
 void add_journal(CLI::App& app, Action& action);
+/// Not for people: what the node starts its sandboxed workers with.
+void add_worker(CLI::App& app, Action& action);
 
 }  // namespace dr::cli

@@ -2,13 +2,22 @@
 // what is only a UID by the running node, with the rules in force and the object from its journal.
 #include "router/admin/explain.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <sstream>
 
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
+#include "dimse/file/part10_header.h"
 #include "router/cli/command.h"
+#include "router/rules/transform.h"
+#include "router/rules/transform_job.h"
+#include "router/worker/descriptor.h"
 
 namespace dr::cli {
 namespace {
@@ -33,6 +42,13 @@ void print_condition(const json& condition) {
             << (seen.is_null() ? "nothing" : "'" + seen.get<std::string>() + "'") << '\n';
 }
 
+std::string indented(const std::string& lines) {
+  std::istringstream in(lines);
+  std::string out;
+  for (std::string line; std::getline(in, line);) out += "      " + line + '\n';
+  return out;
+}
+
 void print_decision(const json& document) {
   std::cout << "  => ";
   if (!document.at("rejected").is_null()) {
@@ -48,6 +64,19 @@ void print_decision(const json& document) {
     comma = ", ";
   }
   std::cout << (document.at("extract").get<bool>() ? "; extracted\n" : "\n");
+  for (const auto& [destination, wait] : document.at("waits").items()) {
+    std::cout << "     " << destination << " waits:\n" << indented(wait.get<std::string>());
+  }
+  for (const auto& [destination, reason] : document.at("held").items()) {
+    std::cout << "     " << destination << " gets nothing, held: " << reason.get<std::string>()
+              << '\n';
+  }
+  for (const auto& [destination, transform] : document.at("transform").items()) {
+    const auto known = [&](const char* key) { return document.at(key).contains(destination); };
+    if (known("held") || known("transforms")) continue;
+    std::cout << "     " << destination << " gets it changed by " << transform.get<std::string>()
+              << '\n';
+  }
   for (const auto& [destination, changes] : document.at("transforms").items()) {
     std::cout << "     " << destination << " gets it changed:\n";
     for (const json& change : changes) {
@@ -76,8 +105,9 @@ void print_text(const std::string& title, const json& document) {
 /// Explains files by one rule set; the exit code of the worst one.
 class Files {
  public:
-  Files(std::shared_ptr<const rules::RuleSet> rules, admin::Sender sender, bool as_json)
-      : rules_(std::move(rules)), sender_(std::move(sender)), json_(as_json) {}
+  Files(const Config& config, std::shared_ptr<const rules::RuleSet> rules, admin::Sender sender,
+        bool as_json)
+      : config_(config), rules_(std::move(rules)), sender_(std::move(sender)), json_(as_json) {}
 
   int explain(const std::string& path) const {
     std::ifstream in(path, std::ios::binary);
@@ -91,7 +121,8 @@ class Files {
       complain(path + ": cannot be read");
       return kCouldNotAsk;
     }
-    auto document = explained.finish(sender_);
+    auto document =
+        explained.finish(sender_, [&](const rules::Route& route) { return try_copy(path, route); });
     if (!document) {
       complain(path + ": " + document.error().to_string());
       return kCouldNotAsk;
@@ -102,6 +133,49 @@ class Files {
   }
 
  private:
+  /// The copy that a destination would get, made here and thrown away.
+  std::optional<admin::CopyOutcome> try_copy(const std::string& path,
+                                             const rules::Route& route) const {
+    const auto to = std::ranges::find(config_.destinations, route.destination,
+                                      &delivery::DestinationSettings::name);
+    const bool strict = to != config_.destinations.end() && to->require_deidentified;
+    if (strict && !rules::is_deidentified(route.transform)) {
+      return admin::CopyOutcome{{}, "not_deidentified"};
+    }
+    if (route.transform.empty()) return std::nullopt;
+    auto changes = changes_of(path, route.transform);
+    if (!changes) return admin::CopyOutcome{{}, changes.error().detail};
+    return admin::CopyOutcome{*std::move(changes), ""};
+  }
+
+  Result<std::vector<admin::ElementChange>> changes_of(const std::string& path,
+                                                       const std::string& transform) const {
+    const worker::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return errno_error(path, errno);
+    const auto header = file::read_part10_header([&](std::uint64_t offset,
+                                                     MutableByteSpan into) -> Result<std::size_t> {
+      const ssize_t n = ::pread(file.get(), into.data(), into.size(), static_cast<off_t>(offset));
+      if (n < 0) return errno_error(path, errno);
+      return static_cast<std::size_t>(n);
+    });
+    if (!header) return header.error();
+    const auto changed =
+        rules::explain_transform({transform, header->transfer_syntax_uid, config_.pseudonym_key,
+                                  std::string(config_.ae_title.view()), sender_.received},
+                                 file.get(), header->data_set_offset);
+    if (!changed) return changed.error();
+    std::vector<admin::ElementChange> changes;
+    for (const rules::ElementChange& each : *changed) {
+      const auto value = [](bool there, const std::string& text) {
+        return there ? std::optional(text) : std::nullopt;
+      };
+      changes.push_back(
+          {each.element, value(each.was_there, each.before), value(each.is_there, each.after)});
+    }
+    return changes;
+  }
+
+  const Config& config_;
   const std::shared_ptr<const rules::RuleSet> rules_;
   const admin::Sender sender_;
   const bool json_;
@@ -141,7 +215,7 @@ int explain(const Options& options) {
         print(rules.diagnostics);
         return kNo;
       }
-      files.emplace(rules.rules, *sender, options.json);
+      files.emplace(*config, rules.rules, *sender, options.json);
     }
     worst = std::max(worst, files->explain(object));
   }

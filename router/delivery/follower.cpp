@@ -4,6 +4,7 @@
 
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
+#include "router/delivery/transformer.h"
 
 namespace dr::delivery {
 
@@ -225,6 +226,10 @@ void Follower::distribute(const journal::Record& record) {
     if (core_->loops.returned(destination->settings(), *object,
                               {record.body_octets, record.body_crc})) {
       destination->skip(delivery, "loop");
+      continue;
+    }
+    if (const auto why = why_held(route, destination->settings()); !why.empty()) {
+      destination->hold(delivery, why);
       continue;
     }
     const bool complete = references_here(record.sequence, route.destination, route.wait, *object);

@@ -43,6 +43,10 @@ Result<StoredObject> open_object(journal::Journal& journal, journal::Sequence in
 asio::awaitable<Result<StoredObject>> open_object(std::shared_ptr<Core> core,
                                                   journal::Sequence instance, bool cached);
 
+/// The copy that a rule's transform makes of it (Transformer); disk threads read, workers change.
+asio::awaitable<Result<StoredObject>> open_copy(std::shared_ptr<Core> core, StoredObject object,
+                                                std::string transform);
+
 /// The octets of one object for a C-STORE, a buffer at a time.
 class ObjectSource final : public service::DataSetSource {
  public:

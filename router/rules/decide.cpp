@@ -95,10 +95,11 @@ void Outcome::matched(std::uint32_t index) {
     if (place_[destination] == kNotYet) {
       place_[destination] = static_cast<std::uint32_t>(decision_.routes.size());
       decision_.routes.push_back(
-          {program_.destinations[destination], rule.priority, {}, {}, rule.wait});
+          {program_.destinations[destination], rule.priority, rule.transform, {}, rule.wait});
     } else {
       Route& route = decision_.routes[place_[destination]];
       route.priority = std::min(route.priority, rule.priority);
+      if (route.transform != rule.transform) route.held = "conflicting_transforms";
       // One rule wants it at once; of two that would wait the first says for what.
       if (rule.wait.until == Wait::Until::kNothing) route.wait = {};
     }

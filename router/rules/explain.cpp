@@ -54,8 +54,7 @@ class Explainer {
     return outer.empty() || inner.empty() ? outer + inner : outer + "." + inner;
   }
 
-  bool test(std::uint32_t at, const std::string& inside,
-            std::vector<ConditionOutcome>& outcomes) {
+  bool test(std::uint32_t at, const std::string& inside, std::vector<ConditionOutcome>& outcomes) {
     const Program::Test& asked = program_.tests[at];
     const Field& field = program_.fields[asked.field];
     const auto values = values_.of(asked.field);

@@ -81,6 +81,7 @@ struct Program {
     std::optional<std::uint16_t> reject;
     Wait wait;
     std::vector<std::uint32_t> destinations;
+    std::string transform;  // canonical; empty: none
     std::string rest;  // what is done with its copies, as lines of TOML: equal texts, equal rules
   };
 

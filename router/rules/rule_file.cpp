@@ -8,30 +8,23 @@
 #include "router/rules/condition.h"
 #include "router/rules/field_name.h"
 #include "router/rules/suggest.h"
+#include "router/rules/transform.h"
 #include "router/rules/wait.h"
 
 namespace dr::rules {
 namespace {
 
 constexpr std::size_t kMaxName = 128;
-constexpr std::string_view kKeys[] = {"name",    "when", "route", "priority",
-                                      "extract", "stop", "reject"};
-constexpr std::string_view kLater[] = {"transform"};
-
-bool is_one_of(std::string_view key, std::span<const std::string_view> list) {
-  return std::ranges::find(list, key) != list.end();
-}
+constexpr std::string_view kKeys[] = {"name",    "when", "route",  "priority",
+                                      "extract", "stop", "reject", "transform"};
 
 void refuse_unknown_keys(const toml::table& table, Findings& findings) {
+  std::vector<std::string_view> known(std::begin(kKeys), std::end(kKeys));
+  known.insert(known.end(), wait_keys().begin(), wait_keys().end());
   for (const auto& [key, value] : in_file_order(table)) {
-    if (is_one_of(key->str(), kKeys) || is_one_of(key->str(), wait_keys())) continue;
-    if (is_one_of(key->str(), kLater)) {
-      findings.error(key->source(),
-                     in_quotes(key->str()) + " is not supported by this version yet");
-    } else {
-      findings.error(key->source(), "unknown key " + in_quotes(key->str()) + " in [[rule]]" +
-                                        suggestion(key->str(), kKeys));
-    }
+    if (std::ranges::find(known, key->str()) != known.end()) continue;
+    findings.error(key->source(), "unknown key " + in_quotes(key->str()) + " in [[rule]]" +
+                                      suggestion(key->str(), known));
   }
 }
 
@@ -119,6 +112,10 @@ void RuleCompiler::add_rule(const toml::table& table, const std::string& file, F
   rule.rest = canonical_wait(rule.wait);
   for (const std::string& destination : info.route) {
     rule.destinations.push_back(program_.destination(destination));
+  }
+  if (const toml::node* const node = table.get("transform")) {
+    info.transform = rule.transform = canonical_transform(*node, !info.route.empty(), findings);
+    rule.rest += "transform = " + rule.transform + "\n";
   }
   if (rule.reject && (rule.extract || !rule.destinations.empty())) {
     findings.warning(table.get("reject")->source(),

@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <system_error>
 #include <tuple>
 
@@ -16,6 +17,7 @@
 #include "router/rules/rule_file.h"
 #include "router/rules/toml_reader.h"
 #include "router/rules/toml_shape.h"
+#include "router/rules/transform.h"
 
 namespace dr::rules {
 namespace {
@@ -133,12 +135,15 @@ class Loader {
     Findings findings(folder_.string());
     for (const std::string& name : rule_files(real_, findings)) add(name);
     take(findings);
+    std::ranges::move(missing_keys(compiler_.infos(), folder_.string(), site_.has_pseudonym_key),
+                      std::back_inserter(diagnostics_));
     const auto is_error = [](const Diagnostic& d) {
       return d.severity == Diagnostic::Severity::kError;
     };
     if (std::ranges::any_of(diagnostics_, is_error)) {
       return {nullptr, std::move(diagnostics_), std::move(files_)};
     }
+    add_maps();
     for (Diagnostic& warning : lint(compiler_.program(), compiler_.infos(), site_, folder_)) {
       diagnostics_.push_back(std::move(warning));
     }
@@ -165,6 +170,21 @@ class Loader {
       }
     }
     take(findings);
+  }
+
+  /// CSV files are part of the rules: a change of one is a change of them.
+  void add_maps() {
+    std::map<std::string, std::string> digests;
+    for (const RuleInfo& rule : compiler_.infos()) {
+      if (rule.transform.empty()) continue;
+      const auto transform = parse_transform(rule.transform);
+      if (!transform) continue;
+      for (const MapAction* map : transform->maps()) digests[map->file] = map->sha256;
+    }
+    for (const auto& [file, sha256] : digests) {
+      files_.push_back({file, sha256, owner_of(file)});
+      canonical_ += std::to_string(file.size()) + ':' + file + sha256;
+    }
   }
 
   void take(Findings& findings) {

@@ -117,11 +117,12 @@ struct Site {
   std::set<std::string> sources;    // AE titles that may associate, without "*"
   std::set<std::string> listeners;  // empty: not known
   TimeZone zone;                    // of `received`
+  bool has_pseudonym_key = true;    // [keys] pseudonym, for transforms that need one
 };
 
-/// One rule file as it was read: what a reload is recorded with.
+/// One rule file, or one that a `map` reads, as it was read: what a reload is recorded with.
 struct RuleFileInfo {
-  std::string name;     // in the rule folder
+  std::string name;     // in the rule folder; of a CSV file its path
   std::string sha256;   // of its content, hexadecimal
   std::uint32_t owner;  // user id
   friend bool operator==(const RuleFileInfo&, const RuleFileInfo&) = default;
@@ -144,7 +145,7 @@ class RuleSet {
   virtual const std::vector<RuleInfo>& rules() const = 0;
   /// Elements that the rules ask for, and those that the node itself needs.
   virtual const encoding::ScanPlan& scan_plan() const = 0;
-  /// SHA-256 over names and contents of all files, hexadecimal.
+  /// SHA-256 over names and contents of all files and of those that `map` reads, hexadecimal.
   virtual const std::string& sha256() const = 0;
   virtual const std::vector<RuleFileInfo>& files() const = 0;
   virtual Decision decide(const Facts& facts) const = 0;

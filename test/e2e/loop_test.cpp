@@ -50,8 +50,8 @@ class Loop : public testing::Test {
     return value.empty() ? 0 : std::stod(value);
   }
   static std::string received(const Router& router) {
-    return metric(
-        router, "dicom_router_objects_received_total{listener=\"in\",sop_class_group=\"ct\"}");
+    return metric(router,
+                  "dicom_router_objects_received_total{listener=\"in\",sop_class_group=\"ct\"}");
   }
 
   TempDir folder_;

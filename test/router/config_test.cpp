@@ -58,6 +58,7 @@ TEST_F(ConfigTest, WhatIsShippedAsACommentIsValidToo) {
   }
   EXPECT_GT(uncommented, 30);
   ::setenv("ROUTER_AUDIT_KEY", "a key for tests", 1);
+  ::setenv("ROUTER_PSEUDONYM_KEY", "a longer key for tests", 1);
   ::setenv("ROUTER_ADMIN_TOKEN", "a token for tests only", 1);
   EXPECT_EQ(complaints(text), "");
   const auto loaded = load(text);

@@ -159,6 +159,11 @@ std::string decided(const RuleSet& rules, const std::string& assignments) {
     if (route.priority == Priority::kHigh) text += " (high)";
     if (route.priority == Priority::kLow) text += " (low)";
     if (route.wait.until != Wait::Until::kNothing) text += " (waits)";
+    if (!route.held.empty()) {
+      text += " (held)";
+    } else if (!route.transform.empty()) {
+      text += " (changed)";
+    }
   }
   if (text.empty()) text = "unrouted";
   return text + (decision.extract ? "; extract" : "");

@@ -202,14 +202,6 @@ TEST(RefusedRule, UnknownKeysAreNeverIgnored) {
             Lines{"rules.d/10.toml:1:1: 'rule' must be written as [[rule]]"});
 }
 
-TEST(RefusedRule, WhatLaterVersionsWillKnowIsNotIgnoredByThisOne) {
-  for (const std::string key : {"transform"}) {
-    EXPECT_EQ(findings_of("[[rule]]\nname = \"r\"\nwhen = {}\nroute = [\"archive\"]\n" + key +
-                          " = \"x\"\n"),
-              Lines{"rules.d/10.toml:5:1: '" + key + "' is not supported by this version yet"});
-  }
-}
-
 TEST(RefusedRule, UnknownDestinationsGetASuggestion) {
   EXPECT_EQ(findings_of("[[rule]]\nname = \"r\"\nwhen = {}\nroute = [\"archive\", \"orthnac\"]\n"),
             Lines{"rules.d/10.toml:4:21: unknown destination 'orthnac', did you mean 'orthanc'?"});
