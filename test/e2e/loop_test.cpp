@@ -88,6 +88,22 @@ TEST_F(Loop, TwoNodesPointedAtEachOtherSettle) {
   EXPECT_EQ(there_.stop(), 0);
 }
 
+TEST_F(Loop, ACopyIsKnownByWhatWasSent) {
+  EXPECT_EQ(here_.stop(), 0);
+  std::ofstream(here_.folder() / "conf/rules.d/10-test.toml")
+      << route_all({"kept"}) << "[[rule]]\nname = \"changed\"\nwhen = {}\nroute = [\"THERE\"]\n"
+      << "transform = [{ prefix = \"PatientID\", with = \"A-\" }]\n";
+  here_.start();
+  const auto paths = files(5);
+  EXPECT_EQ(Modality(here_.port()).send(paths).at("sent"), 5);
+  EXPECT_TRUE(soon([&] { return loops(here_, "THERE") == 5; })) << here_.log() << there_.log();
+  settle();
+  EXPECT_EQ(received(here_), "10");
+  EXPECT_EQ(received(there_), "5");
+  EXPECT_EQ(here_.stop(), 0);
+  EXPECT_EQ(there_.stop(), 0);
+}
+
 TEST_F(Loop, ANodeThatHasForgottenSettlesAllTheSame) {
   const auto paths = files(5);
   EXPECT_EQ(Modality(here_.port()).send(paths).at("sent"), 5);

@@ -157,6 +157,60 @@ TEST(Transform, CopiesAreMadeAgainAfterAKillAndLeaveNoFileBehind) {
   }
 }
 
+TEST(Transform, ExplainShowsWhatEachDestinationGets) {
+  const TempDir folder;
+  ObjectSpec spec;
+  spec.patient_id = "17";
+  const auto file = write_part10(spec, folder / "o.dcm");
+  const auto strict = [&](const std::string& name) {
+    return folder_destination(name, folder / name) + "require = \"deidentified\"\n";
+  };
+  Router router(
+      {.destinations = folder_destination("plain", folder / "plain") +
+                       folder_destination("archive", folder / "archive") +
+                       folder_destination("both", folder / "both") + strict("research"),
+       .rules = rule("plain", "plain", "") +
+                rule("archive", "archive", "[{ prefix = \"PatientID\", with = \"A-\" }]") +
+                rule("one", "both", "[{ remove = \"PatientName\" }]") + rule("other", "both", "") +
+                rule("research", "research", "[{ set = \"PatientID\", to = \"X\" }]")});
+  const auto told = router.ask({"explain", "--json", file.string()});
+  EXPECT_EQ(told.at("route"), nlohmann::json::array({"plain", "archive", "both", "research"}));
+  const auto change = nlohmann::json{{"element", "PatientID"}, {"before", "17"}, {"after", "A-17"}};
+  EXPECT_EQ(told.at("transforms"), (nlohmann::json{{"archive", nlohmann::json::array({change})}}));
+  EXPECT_EQ(told.at("held"),
+            (nlohmann::json{{"both", "conflicting_transforms"}, {"research", "not_deidentified"}}));
+  const auto words = router.run({"explain", file.string()}).output;
+  EXPECT_NE(words.find("archive gets it changed:\n      PatientID: \"17\" -> \"A-17\"\n"),
+            std::string::npos)
+      << words;
+  EXPECT_NE(words.find("both gets nothing, held: conflicting_transforms\n"), std::string::npos);
+}
+
+TEST(Transform, AMapIsPartOfTheRulesAndReadAgainWithThem) {
+  const TempDir folder;
+  Storescp research;
+  Router router({.destinations = dimse_destination("research", research.port()),
+                 .rules = rule("a", "research", "")});
+  const auto rules = router.folder() / "conf/rules.d";
+  ObjectSpec spec;
+  spec.patient_id = "17";
+  const auto file = write_part10(spec, folder / "o.dcm");
+  const auto sent_as = [&](const std::string& id) {
+    std::ofstream(rules / "ids.csv") << "17," << id << "\n";
+    return soon([&] {
+      Modality(router.port()).send({file});
+      router.wait_until_idle();
+      return std::ranges::any_of(research.files(),
+                                 [&](const auto& copy) { return dumped(copy, "0010,0020") == id; });
+    });
+  };
+  std::ofstream(rules / "ids.csv") << "17,none\n";
+  std::ofstream(rules / "10-test.toml")
+      << rule("a", "research", "[{ map = \"PatientID\", file = \"ids.csv\" }]");
+  EXPECT_TRUE(sent_as("first")) << router.log();
+  EXPECT_TRUE(sent_as("second")) << router.log();
+}
+
 TEST(Transform, AKeyThatIsMissingIsAnErrorOfTheRules) {
   const TempDir folder;
   Router router({.destinations = folder_destination("archive", folder / "archive"),
