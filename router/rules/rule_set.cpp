@@ -1,14 +1,12 @@
 #include "router/rules/rule_set.h"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <system_error>
 #include <tuple>
 
-#include <openssl/sha.h>
 #include <sys/stat.h>
 #include <toml++/toml.h>
 
@@ -18,6 +16,7 @@
 #include "router/rules/toml_reader.h"
 #include "router/rules/toml_shape.h"
 #include "router/rules/transform.h"
+#include "router/rules/transform_csv.h"
 
 namespace dr::rules {
 namespace {
@@ -105,13 +104,6 @@ std::optional<toml::table> parse(std::string_view text, Findings& findings) {
   if (parsed) return std::move(parsed).table();
   findings.error(parsed.error().source(), std::string(parsed.error().description()));
   return std::nullopt;
-}
-
-std::string sha256_of(std::string_view text) {
-  std::array<std::byte, SHA256_DIGEST_LENGTH> digest;
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-         reinterpret_cast<unsigned char*>(digest.data()));
-  return to_hex(digest);
 }
 
 std::uint32_t owner_of(const fs::path& file) {
