@@ -1,9 +1,10 @@
 #include "router/delivery/references.h"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "dimse/base/log.h"
 #include "dimse/encoding/header_scanner.h"
@@ -28,9 +29,12 @@ constexpr Tag kImages{0x3006, 0x0016};   // Contour Image Sequence
 constexpr Tag kReferencedInstance{0x0008, 0x1155};
 
 std::set<std::uint64_t> uids_in(const encoding::ScannedElement& frames, encoding::Encoding encoding,
-                                std::span<const rules::Step> path, Tag leaf) {
+                                std::vector<rules::Step> path, Tag leaf) {
+  rules::Field field;
+  field.path = std::move(path);
+  field.tag = leaf;
   std::set<std::uint64_t> found;
-  rules::visit_items(frames.value, encoding, path, leaf, [&](const rules::NestedElement& element) {
+  rules::visit_items(frames.value, encoding, field, {}, [&](const rules::NestedElement& element) {
     const auto uid = Uid::parse(trim_padding(as_text(element.value)));
     if (uid) found.insert(fingerprint(*uid));
   });
@@ -66,11 +70,12 @@ Result<std::set<std::uint64_t>> references_of(journal::Journal& journal, journal
   const bool explicit_vr =
       frames->vr != encoding::Vr::kUnknown && frames->vr != encoding::vr('U', 'N');
   const encoding::Encoding encoding{explicit_vr, frames->big_endian};
-  const std::array<rules::Step, 4> path{rules::Step{kFrames}, rules::Step{kStudies},
-                                        rules::Step{kSeries}, rules::Step{kImages}};
-  auto instances = uids_in(*frames, encoding, path, kReferencedInstance);
+  const std::vector<rules::Step> series{{kFrames}, {kStudies}, {kSeries}};
+  std::vector<rules::Step> images = series;
+  images.push_back({kImages});
+  auto instances = uids_in(*frames, encoding, std::move(images), kReferencedInstance);
   if (!instances.empty()) return instances;
-  return uids_in(*frames, encoding, std::span(path).first(3), encoding::tags::kSeriesInstanceUid);
+  return uids_in(*frames, encoding, series, encoding::tags::kSeriesInstanceUid);
 }
 
 Passed::Passed(FileSystem* spool, std::size_t objects) : entries_(objects), spool_(spool) {
