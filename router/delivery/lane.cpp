@@ -99,7 +99,7 @@ asio::awaitable<std::optional<Delivery>> DimseDestination::next_delivery(LanePtr
 
 asio::awaitable<AttemptResult> DimseDestination::send(LanePtr lane, Attempt& attempt) {
   const Delivery& delivery = attempt.delivery;
-  const bool cached = likely_cached(delivery, attempt.started);
+  const bool cached = core_->context.journal.in_memory(delivery.instance);
   Result<StoredObject> object = co_await open_object(core_, delivery.instance, cached);
   if (!object) co_return unreadable(object.error());
   if (const auto* const route = route_to(object->record, name())) {

@@ -15,7 +15,6 @@ namespace dr::delivery {
 namespace {
 
 constexpr std::size_t kSmallBuffer = 16 * 1024;
-constexpr std::chrono::seconds kCachedFor{30};
 constexpr std::uint64_t kMostOnIoThread = 4U << 20;  // larger objects stand in files of their own
 
 Result<void> read_to_end(journal::BodyReader& body) {
@@ -66,10 +65,6 @@ Result<StoredObject> open_object(journal::Journal& journal, journal::Sequence in
   auto body = journal.open_body(instance);
   if (!body) return std::move(body).error();
   return StoredObject{std::move(*decoded), record->body_octets, std::move(*body)};
-}
-
-bool likely_cached(const Delivery& delivery, UtcMicros now) {
-  return delivery.attempts == 0 && now - delivery.received < kCachedFor;
 }
 
 asio::awaitable<Result<StoredObject>> open_object(std::shared_ptr<Core> core,

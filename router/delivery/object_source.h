@@ -36,12 +36,9 @@ struct StoredObject {
 
 /// Blocking: page cache or disk.
 Result<StoredObject> open_object(journal::Journal& journal, journal::Sequence instance);
-/// Whether an object's octets are, by all likelihood, still in the page cache: then reading them is
-/// a copy, and cheaper on the I/O thread than two changes of thread.
-bool likely_cached(const Delivery& delivery, UtcMicros now);
-/// On a disk thread unless `cached`: then all octets are read and checked first, so that not one
-/// of a damaged object leaves the node. (What is cached was checked a moment ago on its way in, and
-/// is again while it is sent, before its last fragment.)
+/// On a disk thread unless `cached` (Journal::in_memory(): a copy, cheaper than two changes of
+/// thread): then all octets are read and checked first, so that not one of a damaged object leaves
+/// the node. What is in memory was checked when it came in, and is again before its last fragment.
 asio::awaitable<Result<StoredObject>> open_object(std::shared_ptr<Core> core,
                                                   journal::Sequence instance, bool cached);
 

@@ -174,6 +174,16 @@ class SpoolJournal final : public Journal {
     return std::unique_ptr<BodyReader>(std::make_unique<WatchedBody>(std::move(*body), told));
   }
 
+  bool in_memory(Sequence instance) const override {
+    std::unique_lock lock(state_.mutex);
+    const auto place = find(instance);
+    if (!place) return false;
+    const std::uint64_t segment = place->segment->number;
+    lock.unlock();
+    const auto recent = recent_.find(segment, place->offset);
+    return recent && (recent->header.flags & kLargeBody) == 0;
+  }
+
   std::optional<Sequence> next_live(Sequence after) const override {
     const std::scoped_lock lock(state_.mutex);
     return state_.ledger.next(after);

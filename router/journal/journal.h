@@ -166,6 +166,8 @@ class Journal {
   /// The record of an object that is still kept. kNotFound: reclaimed; kCorrupt: damaged.
   virtual Result<Record> read(Sequence instance) = 0;
   virtual Result<std::unique_ptr<BodyReader>> open_body(Sequence instance) = 0;
+  /// read() and open_body() would not wait for the disk, and give what was received.
+  virtual bool in_memory(Sequence instance) const = 0;
   /// The first object behind `after` that is not finished.
   virtual std::optional<Sequence> next_live(Sequence after) const = 0;
 

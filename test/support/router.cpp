@@ -33,9 +33,9 @@ std::filesystem::path router_program() { return DR_BINARY_DIR "/dicom-router"; }
 Router::Router(const Setup& setup) : port_(free_port()), admin_port_(free_port()) {
   write(config(),
         "[node]\nname = \"e2e\"\nae_title = \"ROUTER\"\nspool = \"../spool\"\n"
-        "[limits]\ndisk_reserve = \"64MiB\"\n"
-        "[[listener]]\nname = \"in\"\nbind = \"127.0.0.1:" +
-            std::to_string(port_) +
+        "[limits]\ndisk_reserve = \"64MiB\"\n" +
+            setup.limits +
+            "[[listener]]\nname = \"in\"\nbind = \"127.0.0.1:" + std::to_string(port_) +
             "\"\nae_titles = [\"*\"]\n"
             "[audit.sqlite]\npath = \"../audit.sqlite\"\n"
             "[admin]\nbind = \"127.0.0.1:" +

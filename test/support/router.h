@@ -22,6 +22,7 @@ class Router {
     std::string destinations;  // TOML: [[destination]] tables
     std::string rules;         // TOML: one rule file
     std::string more{};        // TOML: further tables
+    std::string limits{};      // TOML: further keys of [limits]
   };
 
   /// Starts, and returns when it accepts associations.

@@ -138,6 +138,7 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
     journal::Options options;
     options.segment_octets = 16U << 20;
     options.ahead_octets = 0;
+    options.recent_octets = 0;  // so that a disk that fails is met
     return options;
   }
   journal::Journal& journal() {
