@@ -42,6 +42,11 @@ target_compile_definitions(dep_toml INTERFACE TOML_HEADER_ONLY=0 TOML_EXCEPTIONS
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 add_library(dep_re2 ALIAS PkgConfig::RE2)
 
+# Time zones by name: libstdc++ 12 has none. Debian's package brings neither CMake nor pkg-config files.
+find_library(CCTZ_LIBRARY cctz REQUIRED)
+add_library(dep_cctz INTERFACE)
+target_link_libraries(dep_cctz INTERFACE ${CCTZ_LIBRARY})
+
 # With the macros that the library was compiled with: its classes have other members without them.
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 add_library(dep_httplib INTERFACE)
@@ -57,3 +62,4 @@ find_library(MYSQLCPPCONN_LIBRARY mysqlcppconn REQUIRED)
 add_library(dep_mysql INTERFACE)
 target_include_directories(dep_mysql SYSTEM INTERFACE ${MYSQLCPPCONN_INCLUDE})
 target_link_libraries(dep_mysql INTERFACE ${MYSQLCPPCONN_LIBRARY})
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -9,23 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "dimse/base/address_range.h"
 #include "dimse/service/handler.h"
 
 namespace dr {
-
-/// A range of IPv4 or IPv6 addresses: "10.1.0.0/16", "::1", "0.0.0.0/0". An IPv4 address that
-/// arrives mapped into IPv6 (::ffff:10.1.2.3) is the IPv4 address.
-class AddressRange {
- public:
-  static Result<AddressRange> parse(std::string_view text);
-  bool contains(std::string_view numeric_address) const;
-  bool everyone() const noexcept { return bits_ == 0; }
-
- private:
-  bool v6_ = false;
-  unsigned bits_ = 0;
-  std::array<std::uint8_t, 16> address_{};
-};
 
 /// [[source]]: who may associate.
 struct SourceSettings {

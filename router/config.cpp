@@ -5,6 +5,7 @@
 
 #include "router/rules/suggest.h"
 #include "router/rules/toml_reader.h"
+#include "router/rules/units.h"
 
 namespace dr {
 namespace {
@@ -14,6 +15,7 @@ using rules::TableReader;
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t kMaxPdu = 16U << 20;
+constexpr std::size_t kLeastKey = 16;
 
 /// Names become metric labels, cursor names and words of the command line.
 bool is_name(std::string_view text) {
@@ -115,9 +117,9 @@ class Loader {
     for (const toml::table* t : root_.tables("destination")) destination(*t);
     keys();
     audit();
+    snapshots();
     admin();
-    for (const std::string_view later :
-         {"retention", "snapshots", "group", "commitment", "rtstruct", "webhook"}) {
+    for (const std::string_view later : {"group", "commitment", "rtstruct", "webhook"}) {
       root_.unsupported(later);
     }
     root_.finish();
@@ -141,11 +143,21 @@ class Loader {
       read_ae_title(table, "ae_title", config_.ae_title);
       table.read("spool", spool);
       table.read("rules", rules);
-      read_only_word(table, "timezone", "UTC");
+      timezone(table);
       table.finish();
     }
     config_.spool = absolute(folder_, spool);
     config_.rules = absolute(folder_, rules);
+  }
+
+  void timezone(TableReader& table) {
+    std::string name = "UTC";
+    table.read("timezone", name);
+    if (auto zone = rules::TimeZone::find(name)) {
+      config_.zone = *zone;
+    } else {
+      table.error("timezone", "'" + name + "': " + zone.error().detail);
+    }
   }
 
   void limits() {
@@ -240,6 +252,7 @@ class Loader {
     read_name(table, d.name, destination_names_);
     std::string kind;
     if (table.require("kind", kind)) read_kind(table, kind, d.kind);
+    read_word<bool>(table, "require", {{"deidentified", true}}, d.require_deidentified);
     if (const toml::table* retry_table = table.table("retry")) retry(*retry_table, d.retry);
     if (d.kind == delivery::Kind::kFolder) {
       std::string path;
@@ -250,8 +263,8 @@ class Loader {
     read_only_word(table, "transcode", "never");
     read_only_word(table, "verify", "none");
     for (const std::string_view later :
-         {"allow_lossy", "commit", "require", "duplicate_window", "window", "bandwidth", "tls",
-          "url", "username", "password", "token", "project", "subject", "session"}) {
+         {"allow_lossy", "commit", "duplicate_window", "window", "bandwidth", "tls", "url",
+          "username", "password", "token", "project", "subject", "session"}) {
       table.unsupported(later);
     }
     table.finish();
@@ -329,7 +342,11 @@ class Loader {
     if (t == nullptr) return;
     TableReader table(*t, "[keys]", findings_);
     table.read("audit", config_.audit_key);
-    table.unsupported("pseudonym");
+    table.read("pseudonym", config_.pseudonym_key);
+    if (!config_.pseudonym_key.empty() && config_.pseudonym_key.size() < kLeastKey) {
+      table.error("pseudonym", "a key has at least " + std::to_string(kLeastKey) +
+                                   " characters: shorter ones can be guessed");
+    }
     table.finish();
   }
 
@@ -386,6 +403,40 @@ class Loader {
     into = std::move(server);
   }
 
+  void snapshots() {
+    std::string keep_for = "30d";
+    if (const toml::table* t = root_.table("retention")) {
+      TableReader table(*t, "[retention]", findings_);
+      table.read("snapshots", keep_for);
+      for (const std::string_view later : {"index", "unrouted", "audit"}) table.unsupported(later);
+      const bool word = keep_for == "never" || keep_for == "none";
+      const auto duration = rules::parse_duration(keep_for);
+      if (!word && !duration) {
+        table.error("snapshots",
+                    "'snapshots': expected a duration such as \"30d\", \"never\" (to remove any) "
+                    "or \"none\" (to keep any)");
+      } else {
+        config_.snapshots->retention = word ? std::chrono::milliseconds(0) : *duration;
+      }
+      table.finish();
+    }
+    config_.snapshots->key = config_.audit_key;
+    if (const toml::table* t = root_.table("snapshots")) {
+      TableReader table(*t, "[snapshots]", findings_);
+      const bool chosen = read_word<replay::Keep>(table, "patient_data",
+                                                  {{"none", replay::Keep::kNone},
+                                                   {"keyed-hash", replay::Keep::kKeyedHash},
+                                                   {"full", replay::Keep::kFull}},
+                                                  config_.snapshots->keep);
+      table.finish();
+      if (chosen && config_.snapshots->keep == replay::Keep::kKeyedHash &&
+          config_.audit_key.empty()) {
+        table.warning("patient_data", "without [keys] audit snapshots keep no patient data");
+      }
+    }
+    if (keep_for == "none") config_.snapshots.reset();
+  }
+
   void admin() {
     const toml::table* t = root_.table("admin");
     if (t == nullptr) return;
@@ -438,14 +489,43 @@ std::set<std::string> Config::targets() const {
   return names;
 }
 
+rules::Site Config::site() const {
+  rules::Site site;
+  site.targets = targets();
+  site.destinations = site.targets;
+  site.zone = zone;
+  site.has_pseudonym_key = !pseudonym_key.empty();
+  for (const auto& listener : listeners) site.listeners.insert(listener.name);
+  for (const SourceSettings& source : access.sources) {
+    if (source.ae_title != "*") site.sources.insert(source.ae_title);
+  }
+  for (const auto& destination : destinations) {
+    if (destination.kind == delivery::Kind::kFolder) continue;
+    const bool here = destination.host == "localhost" || destination.host == "::1" ||
+                      destination.host.starts_with("127.");
+    const bool listens = std::ranges::any_of(
+        listeners, [&](const auto& listener) { return listener.port == destination.port; });
+    site.peers.push_back({destination.name, destination.ae_title.str(), here && listens});
+  }
+  return site;
+}
+
+admin::Sender unnamed_sender(const Config& config, const Clock& clock) {
+  admin::Sender sender;
+  sender.called_ae_title = config.ae_title;
+  if (!config.listeners.empty()) sender.listener = config.listeners.front().name;
+  sender.received = clock.now_utc();
+  return sender;
+}
+
 LoadedConfig load_config(const std::filesystem::path& file) {
   Findings findings(file.string());
   LoadedConfig loaded;
   if (const auto table = rules::read_toml(file, findings)) {
     std::error_code ec;
     const auto folder = std::filesystem::absolute(file, ec).parent_path();
-    Config config = Loader(*table, folder, findings).load();
-    if (!findings.failed()) loaded.config = std::move(config);
+    loaded.understood = Loader(*table, folder, findings).load();
+    if (!findings.failed()) loaded.config = loaded.understood;
   }
   loaded.diagnostics = findings.take();
   std::ranges::stable_sort(loaded.diagnostics, {},

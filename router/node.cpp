@@ -16,6 +16,7 @@
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
 #include "router/admin/api.h"
+#include "router/admin/explain_stored.h"
 #include "router/admin/http_server.h"
 #include "router/admin/socket_server.h"
 #include "router/admin/trace_json.h"
@@ -25,10 +26,15 @@
 #include "router/audit/forget.h"
 #include "router/audit/journal_trace.h"
 #include "router/delivery/engine.h"
+#include "router/delivery/transformer.h"
 #include "router/intake.h"
 #include "router/journal/scrubber.h"
 #include "router/journal/self_test.h"
 #include "router/node_events.h"
+#include "router/replay/snapshot_feed.h"
+#include "router/replay/snapshot_store.h"
+#include "router/rule_reload.h"
+#include "router/rule_watcher.h"
 #include "router/version.h"
 
 namespace dr {
@@ -37,10 +43,13 @@ namespace {
 using std::chrono::milliseconds;
 
 // What SIGTERM waits for: within the 90 s that systemd gives by default.
+constexpr std::size_t kMaxTransformResult = 64U << 20;  // octets: the UIDs of a reversible remap
+constexpr std::size_t kMaxTransforms = 65536;           // that wait for a worker
 constexpr milliseconds kDrainAssociations{20'000};
 constexpr milliseconds kDrainDeliveries{10'000};
 constexpr milliseconds kDrainAudit{5'000};
 constexpr milliseconds kTraceWaits{1'000};
+constexpr std::size_t kMostTraced = 1'000;
 constexpr unsigned kDiskThreads = 4;
 
 /// One io_context for each core, each run by one thread.
@@ -96,6 +105,7 @@ class Node::Impl final : public admin::NodeView {
         access_(config_.access),
         blocks_(config_.memory),
         metrics_(kVersion, kCommit),
+        reload_(rules_, config_.rules, config_.site(), metrics_, clock_),
         events_(metrics_, static_cast<std::uint64_t>(to_micros(started_))),
         api_(*this) {}
 
@@ -108,6 +118,7 @@ class Node::Impl final : public admin::NodeView {
     start_consumers();
     if (auto listening = open_listeners(); !listening) return listening;
     metrics_.rules_reloaded(true, clock_.now_utc());
+    watch_rules();
     return open_admin();
   }
 
@@ -118,12 +129,15 @@ class Node::Impl final : public admin::NodeView {
       stopping_ = true;
     }
     log::event(log::Level::kInfo, "node.stopping", {});
+    watcher_.reset();
     stop_listeners();
     if (scrubber_) scrubber_->stop();
+    if (transformer_) transformer_->stop();  // a copy in the making is made again
     if (engine_) engine_->stop(kDrainDeliveries);
     for (const auto& feed : feeds_) feed->stop(kDrainAudit);
     if (chain_) chain_->stop(kDrainAudit);
     if (digester_) digester_->stop();
+    if (snapshots_) snapshots_->stop();
     if (http_) http_->stop();
     if (socket_) socket_->stop();
     events_.detach();
@@ -147,28 +161,7 @@ class Node::Impl final : public admin::NodeView {
     return all;
   }
 
-  void reload_rules(const std::string& who) {
-    auto loaded = rules::RuleSet::load(config_.rules.string(), config_.targets());
-    const bool good = loaded.rules != nullptr;
-    for (const rules::Diagnostic& diagnostic : loaded.diagnostics) {
-      log::event(good ? log::Level::kWarning : log::Level::kError, "rules.diagnostic",
-                 {{"message", diagnostic.to_string()}});
-    }
-    if (good) rules_.store(loaded.rules);
-    metrics_.rules_reloaded(good, clock_.now_utc());
-    log::event(good ? log::Level::kInfo : log::Level::kError,
-               good ? "rules.reloaded" : "rules.rejected",
-               {{"rules", rules_.load()->rules().size()}});
-    journal::OperatorRecord record;
-    record.time = clock_.now_utc();
-    record.who = who;
-    record.action = "reload";
-    record.target = "rules";
-    record.detail = good ? "sha256=" + loaded.rules->sha256() : "refused: nothing changed";
-    if (const auto appended = journal_->append(record); !appended) {
-      log::event(log::Level::kError, "audit.lost", {{"error", appended.error().to_string()}});
-    }
-  }
+  void reload_rules(const std::string& who) { reload_.asked(who, *journal_); }
 
   // --- admin::NodeView ---------------------------------------------------------------------------
 
@@ -225,6 +218,16 @@ class Node::Impl final : public admin::NodeView {
       const delivery::QueueFilter& filter, std::size_t limit,
       const std::optional<delivery::QueuePosition>& after) override {
     return engine_->queue_list(filter, limit, after);
+  }
+
+  std::shared_ptr<const rules::RuleSet> rules() override { return rules_.load(); }
+
+  admin::Sender unnamed_sender() override { return dr::unnamed_sender(config_, clock_); }
+
+  Result<nlohmann::json> explain(const std::string& uid) override {
+    auto traced = trace(uid, kMostTraced);
+    if (!traced) return std::move(traced).error();
+    return admin::explain_stored(*journal_, rules_.load(), *traced, uid);
   }
 
   std::vector<delivery::DestinationStatus> destinations() override { return engine_->status(); }
@@ -309,18 +312,34 @@ class Node::Impl final : public admin::NodeView {
   }
 
   void start_consumers() {
-    engine_ = std::make_unique<delivery::DeliveryEngine>(
-        delivery::EngineContext{*journal_, clock_, blocks_, events_, io_->executors()},
-        config_.destinations);
+    transformer_ = std::make_unique<delivery::Transformer>(transformer_settings());
+    delivery::EngineContext context{*journal_, clock_, blocks_, events_, io_->executors()};
+    context.spool = files_.get();
+    context.transformer = transformer_.get();
+    engine_ = std::make_unique<delivery::DeliveryEngine>(std::move(context), config_.destinations);
     digester_ = std::make_unique<audit::Digester>(*journal_);
     start_feeds();
+    if (config_.snapshots) {
+      const auto file = config_.spool / replay::kSnapshotFile;
+      snapshots_ = std::make_unique<replay::SnapshotFeed>(*journal_, clock_, file.string(),
+                                                          *config_.snapshots);
+    } else {
+      journal_->drop_cursor(replay::SnapshotFeed::kCursor);
+    }
     NodeEvents::Hooks hooks;
+    if (snapshots_) {
+      hooks.advanced.emplace_back([this](journal::Sequence s) { snapshots_->advanced(s); });
+    }
+    // What is not sent matters to deliveries, too, only not at once: their cursor moves on.
+    hooks.advanced.emplace_back([this](journal::Sequence s) {
+      if (value(s) - value(engine_told_) > kEngineBehind) tell_engine(s);
+    });
     hooks.advanced.emplace_back([this](journal::Sequence s) { digester_->advanced(s); });
     for (const auto& feed : feeds_) {
       hooks.advanced.emplace_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
     }
     hooks.synced = [this](const journal::SyncStats& stats) {
-      if (stats.routed != journal::Sequence::kNone) engine_->advanced(stats.routed);
+      if (stats.routed != journal::Sequence::kNone) tell_engine(stats.routed);
       if (stats.objects > 0) digester_->received(stats.octets);
     };
     hooks.damaged = [this](journal::Sequence s, const Error& why) { engine_->damaged(s, why); };
@@ -373,6 +392,16 @@ class Node::Impl final : public admin::NodeView {
     }
   }
 
+  delivery::TransformerSettings transformer_settings() const {
+    delivery::TransformerSettings settings;
+    settings.pseudonym_key = config_.pseudonym_key;
+    settings.system = config_.ae_title.view();
+    settings.folder = config_.spool.string();
+    settings.workers.limits.result = kMaxTransformResult;
+    settings.workers.waiting = kMaxTransforms;
+    return settings;
+  }
+
   Result<void> open_listeners() {
     intake_ = std::make_unique<Intake>(IntakeContext{
         config_.node, static_cast<std::uint64_t>(to_micros(started_)), kInlineLimit, *journal_,
@@ -411,6 +440,24 @@ class Node::Impl final : public admin::NodeView {
     return {};
   }
 
+  /// On the journal's writer thread.
+  void tell_engine(journal::Sequence durable) {
+    engine_told_ = durable;
+    engine_->advanced(durable);
+  }
+
+  /// Without inotify the rules are read again at SIGHUP only.
+  void watch_rules() {
+    auto watcher = RuleWatcher::start(config_.rules, [this] { reload_.folder_changed(*journal_); });
+    if (watcher) {
+      watcher_ = *std::move(watcher);
+      reload_.folder_changed(*journal_);  // what has changed since the rules were read
+    } else {
+      log::event(log::Level::kWarning, "rules.not_watched",
+                 {{"error", watcher.error().to_string()}});
+    }
+  }
+
   void stop_listeners() {
     for (const auto& listener : listeners_) listener->stop();
     for (const auto& listener : listeners_) {
@@ -421,6 +468,7 @@ class Node::Impl final : public admin::NodeView {
   }
 
   static constexpr std::uint64_t kInlineLimit = 4U << 20;
+  static constexpr std::uint64_t kEngineBehind = 10'000;  // records
 
   const Config config_;
   const Clock& clock_;
@@ -431,6 +479,7 @@ class Node::Impl final : public admin::NodeView {
   Access access_;
   BlockPool blocks_;
   admin::Metrics metrics_;
+  RuleReload reload_;
   NodeEvents events_;
   admin::Api api_;
   std::mutex state_mutex_;
@@ -440,7 +489,9 @@ class Node::Impl final : public admin::NodeView {
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<asio::thread_pool> disk_;
   std::unique_ptr<IoThreads> io_;
+  std::unique_ptr<delivery::Transformer> transformer_;
   std::unique_ptr<delivery::DeliveryEngine> engine_;
+  journal::Sequence engine_told_{};  // of the journal's writer thread
   std::unique_ptr<audit::Digester> digester_;
   /// An audit database that is configured.
   struct Database {
@@ -450,12 +501,14 @@ class Node::Impl final : public admin::NodeView {
   std::vector<Database> databases_;
   std::vector<std::unique_ptr<audit::Feed>> feeds_;  // in the order of databases_
   std::unique_ptr<audit::ChainKeeper> chain_;
+  std::unique_ptr<replay::SnapshotFeed> snapshots_;
   std::unique_ptr<journal::Scrubber> scrubber_;
   double sync_probe_seconds_ = 0;  // set once, before anybody asks
   std::mutex trace_mutex_;
   std::vector<std::unique_ptr<db::AuditStore>> trace_stores_;  // one for each feed
   std::unique_ptr<Intake> intake_;
   std::vector<std::unique_ptr<service::Listener>> listeners_;
+  std::unique_ptr<RuleWatcher> watcher_;
   std::unique_ptr<admin::HttpServer> http_;
   std::unique_ptr<admin::SocketServer> socket_;
 };
@@ -476,8 +529,7 @@ nlohmann::json Node::Impl::status() {
                                    {"port", listeners_[i]->port()},
                                    {"associations", listeners_[i]->open_associations()}});
   }
-  const auto rules = rules_.load();
-  status["rules"] = {{"count", rules->rules().size()}, {"sha256", rules->sha256()}};
+  status["rules"] = reload_.status();
   const journal::Stats journal = journal_->stats();
   status["journal"] = {
       {"spool_id", journal_->spool_id()},      {"octets", journal.octets},

@@ -22,11 +22,15 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"rtstruct", {"dimse/base", "dimse/encoding", "dimse/file", "dcmtk", "zlib", "nlohmann"}},
     {"db", {"dimse/base", "pqxx", "libpq-fe", "cppconn", "mysql_driver", "SQLiteCpp", "sqlite3"}},
     {"router/journal", {"dimse/base", "openssl"}},
-    {"router/rules", {"dimse/base", "dimse/encoding", "toml++", "re2", "openssl"}},
+    {"router/worker", {"dimse/base", "seccomp"}},
+    {"router/rules", {"dimse/base", "dimse/encoding", "toml++", "re2", "cctz", "openssl"}},
     {"router/delivery",
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "dimse/service",
-      "router/journal", "router/rules", "asio", "httplib", "nlohmann", "openssl"}},
+      "router/journal", "router/rules", "router/worker", "asio", "httplib", "nlohmann", "openssl"}},
     {"router/audit", {"dimse/base", "router/journal", "db", "openssl"}},
+    {"router/replay",
+     {"dimse/base", "dimse/encoding", "router/journal", "router/rules", "router/audit", "SQLiteCpp",
+      "zlib", "openssl"}},
     {"router/admin",
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "dimse/service",
       "router/journal", "router/rules", "router/delivery", "db", "asio", "httplib", "nlohmann",
@@ -34,12 +38,12 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"router/extraction", {"dimse/base", "rtstruct", "router/rules"}},
     {"router/cli",
      {"dimse/base", "rtstruct", "router/extraction", "dimse/file", "dimse/service", "router",
-      "router/journal", "router/rules", "router/delivery", "router/audit", "router/admin", "db",
-      "asio", "nlohmann", "CLI"}},
+      "router/journal", "router/rules", "router/delivery", "router/worker", "router/audit",
+      "router/admin", "router/replay", "db", "asio", "nlohmann", "CLI"}},
     {"router",
      {"dimse/base", "dimse/encoding", "dimse/message", "dimse/ul", "dimse/service",
-      "router/journal", "router/rules", "router/delivery", "router/audit", "router/admin", "db",
-      "asio", "nlohmann", "spdlog", "toml++", "openssl"}},
+      "router/journal", "router/rules", "router/worker", "router/delivery", "router/audit",
+      "router/admin", "router/replay", "db", "asio", "nlohmann", "spdlog", "toml++", "openssl"}},
     {"router/main", {"router/cli"}},
 };
 
@@ -47,7 +51,7 @@ bool is_standard(const std::string& header) {
   static const std::regex kStandard(
       "[a-z_0-9]+|[a-z_0-9]+\\.h|(sys|netinet|arpa|linux)/[a-z_0-9]+\\.h");
   return std::regex_match(header, kStandard) && header != "zlib.h" && header != "httplib.h" &&
-         header != "sqlite3.h" && header != "asio.hpp";
+         header != "sqlite3.h" && header != "seccomp.h" && header != "asio.hpp";
 }
 
 std::string first_part(const std::string& header) {

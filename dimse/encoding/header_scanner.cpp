@@ -72,6 +72,7 @@ struct HeaderScanner::Impl {
   State feed(ByteSpan octets);
   State finish();
   const ScannedElement* find(Tag tag) const;
+  const ScannedElement* first_from(Tag tag) const;
 
   // One inflated or plain piece.
   void parse(ByteSpan octets);
@@ -327,6 +328,13 @@ const ScannedElement* HeaderScanner::Impl::find(Tag tag) const {
   return slot && slot->present ? &slot->element : nullptr;
 }
 
+const ScannedElement* HeaderScanner::Impl::first_from(Tag tag) const {
+  const auto from = std::ranges::lower_bound(tags_, tag) - tags_.begin();
+  const auto at = std::find_if(slots_.begin() + from, slots_.end(),
+                               [](const Slot& slot) { return slot.present; });
+  return at == slots_.end() ? nullptr : &at->element;
+}
+
 void HeaderScanner::Impl::fail(Errc code, std::string_view what) {
   state_ = State::kFailed;
   error_ = {code, tag_.to_string() + " at offset " + std::to_string(start_) + ": "};
@@ -344,5 +352,6 @@ HeaderScanner::State HeaderScanner::finish() { return impl_->finish(); }
 HeaderScanner::State HeaderScanner::state() const noexcept { return impl_->state_; }
 const Error& HeaderScanner::error() const { return impl_->error_; }
 const ScannedElement* HeaderScanner::find(Tag tag) const { return impl_->find(tag); }
+const ScannedElement* HeaderScanner::first_from(Tag tag) const { return impl_->first_from(tag); }
 
 }  // namespace dr::encoding

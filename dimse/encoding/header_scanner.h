@@ -67,6 +67,8 @@ class HeaderScanner {
 
   /// nullptr: absent (so far).
   const ScannedElement* find(Tag tag) const;
+  /// The first element at or behind `tag`, in the order of tags; nullptr: there is none (so far).
+  const ScannedElement* first_from(Tag tag) const;
 
  private:
   struct Impl;

@@ -19,7 +19,10 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kTrace = "/api/v1/trace/";
+constexpr std::string_view kExplain = "/api/v1/explain";
 constexpr std::size_t kMostTraced = 10'000;
+constexpr std::uint64_t kMostObject = 1ULL << 30;
+constexpr unsigned kObjectsAtOnce = 2;  // of the few workers that answer everything else, too
 
 /// What is no UTF-8 (a peer's comment, a path) becomes U+FFFD.
 std::string text_of(const json& document) {
@@ -32,6 +35,30 @@ Response answer(const json& document, int status = 200) {
   response.body = text_of(document);
   return response;
 }
+
+/// The octets of an object go to the rules as they come.
+class ObjectTaker final : public BodyTaker {
+ public:
+  ObjectTaker(std::shared_ptr<const rules::RuleSet> rules, Sender sender,
+              std::atomic<unsigned>& taken)
+      : file_(std::move(rules)), sender_(std::move(sender)), taken_(taken) {}
+  ~ObjectTaker() override { --taken_; }
+
+  void take(ByteSpan octets) override {
+    if (more_) more_ = file_.feed(octets);
+  }
+  Response answer() override {
+    const auto document = file_.finish(sender_);
+    if (document) return admin::answer(*document);
+    return error_response(400, "bad_object", document.error().to_string());
+  }
+
+ private:
+  ExplainedFile file_;
+  const Sender sender_;
+  std::atomic<unsigned>& taken_;
+  bool more_ = true;
+};
 
 Response bad_query(const Error& error) { return error_response(400, "bad_query", error.detail); }
 
@@ -55,7 +82,7 @@ constexpr std::string_view kForgetPath = "/api/v1/audit/forget";
 bool is_known(std::string_view path) {
   static constexpr std::array<std::string_view, 6> kPaths = {
       "/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/destinations", "/api/v1/queue"};
-  return std::ranges::find(kPaths, path) != kPaths.end() ||
+  return std::ranges::find(kPaths, path) != kPaths.end() || path == kExplain ||
          (path.starts_with(kTrace) && path.size() > kTrace.size());
 }
 
@@ -68,14 +95,16 @@ Response error_response(int status, const std::string& code, const std::string& 
 Response Api::handle(const Request& request) {
   if (request.path == kForgetPath) return forget(request);
   if (!is_known(request.path)) return error_response(404, "not_found", "no such path");
-  if (request.method != "GET" && request.method != "HEAD") {
-    auto response = error_response(405, "method_not_allowed", "this path knows GET and HEAD");
-    response.allow = "GET, HEAD";
+  const bool posts = request.path == kExplain;
+  if (posts ? request.method != "POST" : request.method != "GET" && request.method != "HEAD") {
+    const std::string methods = posts ? "POST" : "GET, HEAD";
+    auto response = error_response(405, "method_not_allowed", "this path knows " + methods);
+    response.allow = methods;
     return response;
   }
   // A defect behind one question must not take the node down with it.
   try {
-    return get(request);
+    return posts ? explain(request) : get(request);
   } catch (const std::exception& defect) {
     log::event(log::Level::kError, "admin.defect", {{"what", defect.what()}});
     return error_response(500, "internal", "the node failed to answer; its log says more");
@@ -115,6 +144,45 @@ Response Api::get(const Request& request) {
   if (path == "/api/v1/status") return answer(node_.status());
   if (path == "/api/v1/destinations") return destinations();
   return trace(path.substr(kTrace.size()));
+}
+
+/// {"sop_instance_uid": "1.2.3"}: an object of the journal.
+Response Api::explain(const Request& request) {
+  if (const auto known = check_names(request.query, {}); !known) return bad_query(known.error());
+  const json document = json::parse(request.body, nullptr, false);
+  const bool asks = document.is_object() && document.size() == 1 &&
+                    document.contains("sop_instance_uid") &&
+                    document["sop_instance_uid"].is_string();
+  if (!asks) {
+    return error_response(400, "bad_request",
+                          "the body must be {\"sop_instance_uid\": \"...\"}, or a DICOM object "
+                          "with Content-Type: application/dicom");
+  }
+  const auto text = document["sop_instance_uid"].get<std::string>();
+  const auto uid = Uid::parse(text);
+  if (!uid) return error_response(400, "bad_uid", "not a UID: \"" + log::escape(text, 80) + "\"");
+  const auto explained = node_.explain(uid->str());
+  if (explained) return answer(*explained);
+  if (explained.error().code == Errc::kNotFound) {
+    return error_response(404, "unknown_uid", explained.error().detail);
+  }
+  return error_response(503, "unavailable", explained.error().to_string());
+}
+
+std::uint64_t Api::most_object_octets(std::string_view path) {
+  return path == kExplain ? kMostObject : 0;
+}
+
+std::variant<std::unique_ptr<BodyTaker>, Response> Api::take_object(const Request& request) {
+  const auto known = check_names(request.query, {"calling", "called", "from", "listener"});
+  if (!known) return bad_query(known.error());
+  auto sender = with_query(node_.unnamed_sender(), request.query);
+  if (!sender) return bad_query(sender.error());
+  if (++objects_taken_ > kObjectsAtOnce) {
+    --objects_taken_;
+    return error_response(503, "busy", "other objects are being explained: ask again");
+  }
+  return std::make_unique<ObjectTaker>(node_.rules(), *std::move(sender), objects_taken_);
 }
 
 Response Api::readyz() {

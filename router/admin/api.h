@@ -1,8 +1,14 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <variant>
 
+#include "dimse/base/bytes.h"
 #include "router/admin/node_view.h"
 
 namespace dr::admin {
@@ -26,12 +32,27 @@ struct Response {
 /// `{"error": {"code", "message"}}`. What came from the wire is escaped before it gets here.
 Response error_response(int status, const std::string& code, const std::string& message);
 
+/// Takes a body that is not held in memory, piece by piece, and answers at its end.
+class BodyTaker {
+ public:
+  virtual ~BodyTaker() = default;
+  virtual void take(ByteSpan octets) = 0;
+  virtual Response answer() = 0;
+};
+
 /// What the admin interface answers: see README.md, and "HTTP" in the interface description. Knows
 /// nothing of who may ask. Any thread; may wait for a disk. `node` must outlive it.
 class Api {
  public:
   explicit Api(NodeView& node) : node_(node) {}
   Response handle(const Request& request);
+
+  /// Octets that the body of a request for this path may have at most when it is a DICOM object;
+  /// 0: it takes none.
+  static std::uint64_t most_object_octets(std::string_view path);
+  /// For a POST of an object to such a path: who takes it. An answer instead: status 400 for a bad
+  /// query, 503 while too many others are being taken.
+  std::variant<std::unique_ptr<BodyTaker>, Response> take_object(const Request& request);
 
  private:
   Response get(const Request& request);
@@ -41,8 +62,10 @@ class Api {
   Response destinations();
   Response trace(const std::string& uid);
   Response queue(const Request& request);
+  Response explain(const Request& request);
 
   NodeView& node_;
+  std::atomic<unsigned> objects_taken_ = 0;
 };
 
 }  // namespace dr::admin

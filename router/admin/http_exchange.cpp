@@ -35,11 +35,12 @@ std::optional<std::map<std::string, std::string>> query_of(const httplib::Params
 }  // namespace
 
 HttpExchange::HttpExchange(HttpGate& gate, Api& api, const HttpHead& head, const std::string& peer,
-                           std::size_t body_octets)
+                           std::uint64_t body_octets)
     : gate_(gate),
       api_(api),
       head_(head),
       peer_(peer),
+      brings_object_(brings_object(head)),
       body_octets_(body_octets),
       has_body_(head.has("Content-Length") || head.has("Transfer-Encoding")) {
   set_default_headers(kSecurityHeaders);
@@ -55,6 +56,11 @@ HttpExchange::HttpExchange(HttpGate& gate, Api& api, const HttpHead& head, const
     return HandlerResponse::Handled;
   }));
   if (!has_body_) return;
+  if (brings_object_) {
+    Post(".*", [this](const httplib::Request& asked, httplib::Response& answer,
+                      const httplib::ContentReader& body) { take_object(asked, answer, body); });
+    return;
+  }
   const Handler handler = [this](const httplib::Request& asked, httplib::Response& answer) {
     after_body(asked, answer);
   };
@@ -62,6 +68,13 @@ HttpExchange::HttpExchange(HttpGate& gate, Api& api, const HttpHead& head, const
   Put(".*", handler);
   Patch(".*", handler);
   Delete(".*", handler);
+}
+
+bool HttpExchange::brings_object(const HttpHead& head) {
+  const auto type = head.values("Content-Type");
+  const auto path = head.target().substr(0, head.target().find('?'));
+  return head.method() == "POST" && type.size() == 1 && type[0] == "application/dicom" &&
+         Api::most_object_octets(path) > 0;
 }
 
 bool HttpExchange::run(HttpStream& stream) {
@@ -122,19 +135,44 @@ void HttpExchange::after_body(const httplib::Request& asked, httplib::Response& 
   fill(asked, answer);
 }
 
+void HttpExchange::take_object(const httplib::Request& asked, httplib::Response& answer,
+                               const httplib::ContentReader& body) {
+  const auto request = request_of(asked, answer);
+  if (!request) return;
+  auto taker = api_.take_object(*request);
+  if (const auto* refused = std::get_if<Response>(&taker)) return set(*refused, answer);
+  auto& object = *std::get<std::unique_ptr<BodyTaker>>(taker);
+  const bool whole = body([&](const char* octets, std::size_t n) {
+    object.take(as_bytes(std::string_view(octets, n)));
+    return true;
+  });
+  if (!whole) {
+    return set(error_response(400, "bad_request", "the body ended before its length"), answer);
+  }
+  set(object.answer(), answer);
+}
+
 void HttpExchange::fill(const httplib::Request& asked, httplib::Response& answer) {
+  if (auto request = request_of(asked, answer)) {
+    request->body = asked.body;
+    set(api_.handle(*request), answer);
+  }
+}
+
+/// Without the body; nullopt: the answer says why not.
+std::optional<Request> HttpExchange::request_of(const httplib::Request& asked,
+                                                httplib::Response& answer) const {
   auto query = query_of(asked.params);
   if (!query) {
     set(error_response(400, "bad_query", "a query parameter stands twice"), answer);
-    return;
+    return std::nullopt;
   }
   Request request;
   request.method = asked.method;
   request.path = asked.path;
   request.query = std::move(*query);
-  request.body = asked.body;
   request.operator_name = admission_.operator_name;
-  set(api_.handle(request), answer);
+  return request;
 }
 
 std::string closing_response(int status, const std::string& reason, const std::string& message) {

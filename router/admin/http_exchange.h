@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include <httplib.h>
@@ -17,7 +19,10 @@ class HttpExchange final : private httplib::Server {
  public:
   /// All references for as long as the exchange.
   HttpExchange(HttpGate& gate, Api& api, const HttpHead& head, const std::string& peer,
-               std::size_t body_octets);
+               std::uint64_t body_octets);
+
+  /// Whether the body is a DICOM object for a path that takes one: then it may be that long.
+  static bool brings_object(const HttpHead& head);
 
   /// Reads the request from `stream` and answers there. False: the connection must end, since the
   /// client wants that, or did not send what it announced, or may have sent a body that was not
@@ -27,14 +32,19 @@ class HttpExchange final : private httplib::Server {
  private:
   HandlerResponse before_body(const httplib::Request& asked, httplib::Response& answer);
   void after_body(const httplib::Request& asked, httplib::Response& answer);
+  /// An object: streamed to the Api, not held.
+  void take_object(const httplib::Request& asked, httplib::Response& answer,
+                   const httplib::ContentReader& body);
   void fill(const httplib::Request& asked, httplib::Response& answer);
+  std::optional<Request> request_of(const httplib::Request& asked, httplib::Response& answer) const;
   Response refuse_body(const httplib::Request& asked) const;
 
   HttpGate& gate_;
   Api& api_;
   const HttpHead& head_;
   const std::string& peer_;
-  const std::size_t body_octets_;
+  const bool brings_object_;
+  const std::uint64_t body_octets_;
   const bool has_body_;
   Admission admission_;
 };

@@ -47,6 +47,9 @@ bool needs_no_token(const std::string& path, const std::string& peer, bool metri
   return path == "/metrics" && (metrics_public || is_loopback(peer));
 }
 
+/// A POST because it brings an object, not because it changes anything.
+bool only_asks(const std::string& path) { return path == "/api/v1/explain"; }
+
 }  // namespace
 
 bool is_loopback(const std::string& numeric_address) {
@@ -70,7 +73,7 @@ Admission HttpGate::check(const HttpHead& head, const std::string& path, const s
                           std::chrono::steady_clock::time_point now) {
   if (tokens_.empty()) return check_local(head);
   if (needs_no_token(path, peer, settings_.metrics_public)) return {};
-  return check_token(head, peer, now);
+  return check_token(head, path, peer, now);
 }
 
 Admission HttpGate::check_local(const HttpHead& head) const {
@@ -90,7 +93,8 @@ Admission HttpGate::check_local(const HttpHead& head) const {
   return {};
 }
 
-Admission HttpGate::check_token(const HttpHead& head, const std::string& peer,
+Admission HttpGate::check_token(const HttpHead& head, const std::string& path,
+                                const std::string& peer,
                                 std::chrono::steady_clock::time_point now) {
   const auto given = head.values("Authorization");
   if (given.empty()) {
@@ -109,7 +113,8 @@ Admission HttpGate::check_token(const HttpHead& head, const std::string& peer,
     refused.authenticate = std::string(kRealm) + ", error=\"invalid_token\"";
     return refused;
   }
-  const char* role = head.method() == "GET" || head.method() == "HEAD" ? "read" : "operate";
+  const bool reads = head.method() == "GET" || head.method() == "HEAD" || only_asks(path);
+  const char* role = reads ? "read" : "operate";
   if (!known->roles.contains(role)) {
     report(peer, std::string("http token without role ") + role, now);
     return refuse(403, "forbidden", std::string("the token does not have the role ") + role);

@@ -45,7 +45,7 @@ class HttpGate {
   };
 
   Admission check_local(const HttpHead& head) const;
-  Admission check_token(const HttpHead& head, const std::string& peer,
+  Admission check_token(const HttpHead& head, const std::string& path, const std::string& peer,
                         std::chrono::steady_clock::time_point now);
   const Known* find(std::string_view token) const;
   void report(const std::string& peer, const std::string& detail,

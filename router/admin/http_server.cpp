@@ -205,11 +205,16 @@ void HttpServer::Impl::head_read(const ConnectionPtr& connection, const asio::er
 void HttpServer::Impl::answer(const ConnectionPtr& connection, std::size_t head_octets) {
   const int fd = connection->socket.native_handle();
   hide_ranges(connection->buffer, head_octets);
-  HttpStream stream(fd, connection->buffer, head_octets + limits_.body_octets, limits_.body);
   const std::string text = connection->buffer.substr(0, head_octets);
+  const auto head = HttpHead::parse(text);
+  const bool object = head && HttpExchange::brings_object(*head);
+  const std::uint64_t most =
+      object ? Api::most_object_octets("/api/v1/explain") : limits_.body_octets;
+  HttpStream stream(fd, connection->buffer, head_octets + most,
+                    object ? limits_.object : limits_.body);
   bool keep = false;
-  if (const auto head = HttpHead::parse(text)) {
-    HttpExchange exchange(gate_, api_, *head, connection->peer, limits_.body_octets);
+  if (head) {
+    HttpExchange exchange(gate_, api_, *head, connection->peer, most);
     keep = exchange.run(stream);
   } else {
     const auto refusal = closing_response(400, "Bad Request", head.error().to_string());

@@ -18,7 +18,8 @@ struct HttpLimits {
   std::chrono::milliseconds body{10'000};  // for the body, then again for the answer
   std::size_t head_octets = 16U << 10;
   std::size_t body_octets = 1U << 20;
-  std::size_t connections = 64;  // at once; the one that waits longest gives way
+  std::chrono::milliseconds object{300'000};  // for a body that is a DICOM object
+  std::size_t connections = 64;               // at once; the one that waits longest gives way
   std::size_t workers = 4;
 };
 

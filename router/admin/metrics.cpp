@@ -91,6 +91,9 @@ struct Metrics::Families {
       histograms("delivery_seconds", "Time that one attempt to deliver took, in seconds.");
   HistogramFamily& route_latency = histograms(
       "route_latency_seconds", "Time from an object's receipt to its delivery, in seconds.");
+  CounterFamily& loop_guard =
+      counters("loop_guard_total",
+               "Objects that came back unchanged from where they had been sent: not sent again.");
   CounterFamily& audit_rows = counters("audit_rows_total", "Rows written to an audit sink.");
   CounterFamily& audit_refusals =
       counters("audit_rows_refused_total", "Rows that an audit sink refused for good.");
@@ -125,6 +128,7 @@ struct Metrics::Families {
     ByWord deliveries;
     Histogram& seconds;
     Histogram& latency;
+    Counter& loops;
   };
   LabelTable<std::unique_ptr<Listener>, kNames> listeners;
   LabelTable<std::unique_ptr<Destination>, kNames> destinations;
@@ -146,7 +150,8 @@ struct Metrics::Families {
       const prometheus::Labels labels = {{"destination", value}};
       return std::unique_ptr<Destination>(new Destination{{deliveries, labels, "outcome"},
                                                           delivery_seconds.Add(labels, kDelivery),
-                                                          route_latency.Add(labels, kLatency)});
+                                                          route_latency.Add(labels, kLatency),
+                                                          loop_guard.Add(labels)});
     });
   }
 };
@@ -203,6 +208,11 @@ void Metrics::fenced() { families_->fenced = true; }
 void Metrics::delivery_ended(const delivery::AttemptReport& report) {
   const auto& outcome = report.outcome;
   auto& destination = families_->destination(outcome.destination);
+  if (outcome.outcome == journal::name(outcome.state) &&
+      outcome.state != journal::DeliveryState::kDelivered) {  // "skipped", "held": no attempt
+    if (outcome.reason == "loop") destination.loops.Increment();
+    return;
+  }
   destination.deliveries[outcome.outcome].Increment();
   destination.seconds.Observe(seconds_between(outcome.started, outcome.finished));
   if (outcome.state == journal::DeliveryState::kDelivered) {

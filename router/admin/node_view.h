@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 
 #include "db/audit_store.h"
 #include "dimse/base/result.h"
+#include "router/admin/explain.h"
 #include "router/delivery/engine.h"
 
 namespace dr::admin {
@@ -38,6 +40,12 @@ class NodeView {
       const delivery::QueueFilter& filter, std::size_t limit,
       const std::optional<delivery::QueuePosition>& after) = 0;
   virtual bool has_destination(const std::string& name) = 0;
+  /// Those in force.
+  virtual std::shared_ptr<const rules::RuleSet> rules() = 0;
+  /// Who sends an object that comes from nowhere: called is this node, received is now.
+  virtual Sender unnamed_sender() = 0;
+  /// What the rules in force say of an object of the journal (explain_stored.h).
+  virtual Result<nlohmann::json> explain(const std::string& sop_instance_uid) = 0;
   /// As configured, in order.
   virtual std::vector<delivery::DestinationStatus> destinations() = 0;
 };

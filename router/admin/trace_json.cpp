@@ -1,5 +1,6 @@
 #include "router/admin/trace_json.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -49,6 +50,14 @@ json delivery(const db::DeliveryRow& row) {
           {"transfer_syntax_uid", text_or_null(row.transfer_syntax_uid)}};
 }
 
+/// Deferred only as long as every copy waits for what it was to wait for.
+std::string state_of(const db::TracedObject& traced) {
+  const bool waits = std::ranges::all_of(traced.states, [](const db::InstanceStateRow& row) {
+    return row.state == "waiting" && row.attempts == 0 && !row.reason.empty();
+  });
+  return traced.instance.state == "deferred" && !waits ? "routed" : traced.instance.state;
+}
+
 json object(const db::TracedObject& traced) {
   const auto& row = traced.instance;
   json all = {{"sop_instance_uid", row.sop_instance_uid},
@@ -64,7 +73,7 @@ json object(const db::TracedObject& traced) {
               {"bytes", row.octets},
               {"sha256", text_or_null(traced.sha256)},
               {"status", row.status},
-              {"state", row.state}};
+              {"state", state_of(traced)}};
   all["source"] = {{"ae_title", row.calling_ae_title},
                    {"called_ae_title", row.called_ae_title},
                    {"address", row.peer_address},
@@ -76,9 +85,13 @@ json object(const db::TracedObject& traced) {
   for (const auto& made : traced.deliveries) all["deliveries"].push_back(delivery(made));
   all["states"] = json::object();
   all["reasons"] = json::object();
+  all["next_attempts"] = json::object();
   for (const auto& state : traced.states) {
     all["states"][state.destination] = state.state;
     if (!state.reason.empty()) all["reasons"][state.destination] = state.reason;
+    if (state.next_attempt) {
+      all["next_attempts"][state.destination] = utc_text(*state.next_attempt);
+    }
   }
   return all;
 }

@@ -1,5 +1,6 @@
 #include "router/audit/rows.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -32,6 +33,21 @@ std::string json_array(const std::vector<std::string>& names) {
   return out + "]";
 }
 
+/// When what waits is sent at the latest.
+std::optional<UtcMicros> at_the_latest(const journal::ObjectRecord& object,
+                                       const journal::WaitRecord& wait) {
+  if (wait.until == 0 || wait.at_most == 0) return std::nullopt;
+  return object.received + std::chrono::microseconds(wait.at_most);
+}
+
+/// Deferred: none of its copies may be sent yet.
+const char* state_of(const journal::ObjectRecord& object) {
+  if (object.routes.empty()) return "unrouted";
+  const bool waits = std::ranges::all_of(
+      object.routes, [](const journal::RouteRecord& route) { return route.wait.until != 0; });
+  return waits ? "deferred" : "routed";
+}
+
 db::InstanceRow instance_row(const journal::Record& record, const journal::ObjectRecord& object,
                              Key key) {
   const bool refused = record.type == RecordType::kRefused;
@@ -54,7 +70,7 @@ db::InstanceRow instance_row(const journal::Record& record, const journal::Objec
   row.received = object.received;
   if (!refused) row.durable = record.durable;
   row.status = object.status;
-  row.state = refused ? "rejected" : object.routes.empty() ? "unrouted" : "routed";
+  row.state = refused ? "rejected" : state_of(object);
   row.rules_sha256 = object.rules_sha256;
   row.extract = object.extract;
   return row;
@@ -79,9 +95,9 @@ void add_object(std::vector<Row>& rows, const journal::Record& record,
         db::InstanceStateRow{.key = key,
                              .destination = route.destination,
                              .state = std::string(name(journal::DeliveryState::kWaiting)),
-                             .reason = {},
+                             .reason = std::string(journal::reason(route.wait)),
                              .attempts = 0,
-                             .next_attempt = {},
+                             .next_attempt = at_the_latest(object, route.wait),
                              .changed = object.received,
                              .changed_sequence = key.sequence});
   }
@@ -112,7 +128,7 @@ void add_outcome(std::vector<Row>& rows, journal::OutcomeRecord outcome, const K
                            .octets = outcome.octets,
                            .transfer_syntax_uid = outcome.transfer_syntax_uid.str()};
   if (outcome.has_status) delivery.status = outcome.status;
-  rows.emplace_back(std::move(delivery));
+  if (outcome.attempt > 0) rows.emplace_back(std::move(delivery));  // else nothing was tried
   rows.emplace_back(std::move(state));
 }
 
@@ -189,7 +205,8 @@ Result<std::vector<Row>> rows_of(const journal::Record& record, const std::strin
     case RecordType::kOperator:
       return with(journal::decode_operator(record.head),
                   [&](auto r) { rows.emplace_back(operator_row(std::move(r), key)); });
-    case RecordType::kMoved:  // told when it stood at its first place
+    case RecordType::kGathered:  // what is sent then has outcomes of its own
+    case RecordType::kMoved:     // told when it stood at its first place
       return rows;
   }
   return Error{Errc::kCorrupt, "record type=" + std::to_string(static_cast<unsigned>(record.type))};

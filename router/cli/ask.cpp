@@ -15,29 +15,12 @@ using nlohmann::json;
 
 constexpr std::chrono::milliseconds kPatience{60'000};
 
-/// What a question came to: the answer, or the exit code of a complaint that was made.
-struct Answer {
-  json document;
-  int exit = kYes;
-};
-
 Answer ask(const Config& config, const std::string& path,
            std::map<std::string, std::string> query = {}) {
   admin::Request request;
   request.path = path;
   request.query = std::move(query);
-  const auto response = admin::ask(admin_socket(config), request, kPatience);
-  if (!response) {
-    const bool stopped = response.error().code == Errc::kNotFound;
-    complain(stopped ? "no node runs on " + config.spool.string() : response.error().to_string());
-    return {{}, kCouldNotAsk};
-  }
-  json document = json::parse(response->body, nullptr, false);
-  if (response->status == 200 && !document.is_discarded()) return {std::move(document), kYes};
-  const bool told = document.is_object() && document.contains("error");
-  complain(told ? document["error"].value("message", "") : "the node's answer is no JSON");
-  if (response->status == 404) return {{}, kNo};
-  return {{}, response->status == 400 ? kUsage : kCouldNotAsk};
+  return cli::ask(config, request);
 }
 
 std::string text(const json& object, const char* key) {
@@ -126,6 +109,21 @@ int queue_list(const std::string& file, const std::string& destination, const st
 }
 
 }  // namespace
+
+Answer ask(const Config& config, const admin::Request& request) {
+  const auto response = admin::ask(admin_socket(config), request, kPatience);
+  if (!response) {
+    const bool stopped = response.error().code == Errc::kNotFound;
+    complain(stopped ? "no node runs on " + config.spool.string() : response.error().to_string());
+    return {{}, kCouldNotAsk};
+  }
+  json document = json::parse(response->body, nullptr, false);
+  if (response->status == 200 && !document.is_discarded()) return {std::move(document), kYes};
+  const bool told = document.is_object() && document.contains("error");
+  complain(told ? document["error"].value("message", "") : "the node's answer is no JSON");
+  if (response->status == 404) return {{}, kNo};
+  return {{}, response->status == 400 ? kUsage : kCouldNotAsk};
+}
 
 void add_trace(CLI::App& app, Action& action) {
   struct Options {

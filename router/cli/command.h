@@ -6,9 +6,10 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 #include "dimse/base/result.h"
+#include "router/admin/api.h"
 #include "router/config.h"
 
 namespace dr::cli {
@@ -33,8 +34,18 @@ const delivery::DestinationSettings* find_destination(const Config& config,
 void complain(const std::string& what);
 void print_json(const nlohmann::json& document);
 
+/// What a question to the running node came to: the answer, or the exit code of a complaint that
+/// was made.
+struct Answer {
+  nlohmann::json document;
+  int exit = kYes;
+};
+Answer ask(const Config& config, const admin::Request& request);
+
 void add_serve(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
+void add_explain(CLI::App& app, Action& action);
+void add_replay(CLI::App& app, Action& action);
 void add_echo(CLI::App& app, Action& action);
 void add_send(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
@@ -42,5 +53,7 @@ void add_queue(CLI::App& app, Action& action);
 void add_journal(CLI::App& app, Action& action);
 void add_audit(CLI::App& app, Action& action);
 void add_extract(CLI::App& app, Action& action);
+/// Not for people: what the node starts its sandboxed workers with.
+void add_worker(CLI::App& app, Action& action);
 
 }  // namespace dr::cli

@@ -42,7 +42,7 @@ int serve(const std::string& file, bool verbose) {
   log_to_stderr(verbose ? log::Level::kDebug : log::Level::kInfo);
   auto config = load_or_complain(file);
   if (!config) return kNo;
-  auto rules = rules::RuleSet::load(config->rules.string(), config->targets());
+  auto rules = rules::RuleSet::load(config->rules.string(), config->site());
   print(rules.diagnostics);
   if (!rules.rules) return kNo;
 

@@ -7,6 +7,7 @@
 #include <asio/thread_pool.hpp>
 
 #include "router/delivery/engine.h"
+#include "router/delivery/loop_guard.h"
 
 namespace dr::delivery {
 
@@ -25,6 +26,7 @@ struct Core {
   }
 
   EngineContext context;
+  LoopGuard loops;
   asio::thread_pool disk{kDiskThreads};  // for reads that may wait
   /// The journal takes no outcomes any more: nothing is sent whose end could not be written.
   std::atomic<bool> halted{false};

@@ -18,7 +18,7 @@ namespace {
 
 bool counts(Ending ending) { return ending != Ending::kPostponed; }
 
-void hold(OutcomeRecord& record, std::string_view reason) {
+void set_held(OutcomeRecord& record, std::string_view reason) {
   record.state = DeliveryState::kHeld;
   record.reason = reason;
 }
@@ -41,6 +41,82 @@ void Destination::add(Delivery delivery, const journal::ObjectRecord& record) {
     queue_.push(delivery, key_of(record), core_->now());
   }
   core_->context.observer.queued(name(), delivery.instance);
+}
+
+void Destination::gather(Delivery delivery, const journal::ObjectRecord& record,
+                         std::string_view reason) {
+  delivery.received = record.received;
+  {
+    const std::scoped_lock lock(mutex_);
+    queue_.gather(delivery, key_of(record), reason);
+  }
+  core_->context.observer.queued(name(), delivery.instance);
+}
+
+void Destination::release(Sequence instance) {
+  const std::scoped_lock lock(mutex_);
+  queue_.release(instance);
+}
+
+bool Destination::has(Sequence instance) const {
+  const std::scoped_lock lock(mutex_);
+  return queue_.has(instance);
+}
+
+OutcomeRecord Destination::settled(const Delivery& delivery, DeliveryState state,
+                                   std::string_view reason) const {
+  OutcomeRecord outcome;
+  outcome.instance = delivery.instance;
+  outcome.destination = name();
+  outcome.state = state;
+  outcome.attempt = delivery.attempts;
+  outcome.started = outcome.finished = core_->now_utc();
+  outcome.outcome = journal::name(state);
+  outcome.reason = reason;
+  return outcome;
+}
+
+void Destination::skip(const Delivery& delivery, std::string_view reason) {
+  const OutcomeRecord outcome = settled(delivery, DeliveryState::kSkipped, reason);
+  if (written(outcome)) core_->context.observer.attempted({outcome, delivery.received});
+}
+
+void Destination::give_up(Sequence instance, std::string_view reason) {
+  std::optional<Delivery> found;
+  {
+    const std::scoped_lock lock(mutex_);
+    found = queue_.withdraw(instance);
+  }
+  if (found) skip(*found, reason);
+}
+
+void Destination::hold(Sequence instance, std::string_view reason) {
+  std::optional<Delivery> found;
+  {
+    const std::scoped_lock lock(mutex_);
+    found = queue_.withdraw(instance);
+  }
+  if (found) hold(*found, reason);
+}
+
+void Destination::hold(Delivery delivery, std::string_view reason) {
+  const OutcomeRecord outcome = settled(delivery, DeliveryState::kHeld, reason);
+  if (!written(outcome)) return;
+  delivery.state = outcome.state;
+  {
+    const std::scoped_lock lock(mutex_);
+    queue_.push_parked(delivery, reason);
+  }
+  core_->context.observer.attempted({outcome, delivery.received});
+}
+
+bool Destination::written(const OutcomeRecord& record) {
+  const auto appended = core_->context.journal.append(record);
+  if (appended) return true;
+  core_->halted = true;
+  log::event(log::Level::kError, "delivery.halted",
+             {{"destination", name()}, {"error", appended.error().to_string()}});
+  return false;
 }
 
 void Destination::add_parked(const Delivery& delivery) {
@@ -97,11 +173,11 @@ Destination::Decision Destination::decide(const Attempt& attempt, const AttemptR
       record.reason = result.reason;
       return decision;
     case Ending::kHeld:
-      hold(record, result.reason);
+      set_held(record, result.reason);
       return decision;
     case Ending::kRefused:
       if (delivery.refused_by != 0) {
-        hold(record, "refused");
+        set_held(record, "refused");
         return decision;
       }
       delivery.refused_by = association;
@@ -115,7 +191,7 @@ Destination::Decision Destination::decide(const Attempt& attempt, const AttemptR
       break;
   }
   if (const auto why = backoff_.exhausted(delivery.attempts, record.finished - delivery.received)) {
-    hold(record, *why);
+    set_held(record, *why);
     return decision;
   }
   const bool unknown =
@@ -132,17 +208,12 @@ bool Destination::settle(Attempt attempt, const AttemptResult& result, std::uint
   Decision decision = decide(attempt, result, association);
   const OutcomeRecord& record = decision.record;
   // Written before anything is done on the ground of it. What is not written is done again.
-  const auto written = core_->context.journal.append(record);
-  if (!written) {
-    core_->halted = true;
-    log::event(log::Level::kError, "delivery.halted",
-               {{"destination", name()}, {"error", written.error().to_string()}});
-  }
+  const bool noted = written(record);
   bool went_down = false;
   bool came_up = false;
   {
     const std::scoped_lock lock(mutex_);
-    if (written) {
+    if (noted) {
       replace(attempt, decision);
     } else {
       queue_.put_back(attempt.delivery);
@@ -154,7 +225,7 @@ bool Destination::settle(Attempt attempt, const AttemptResult& result, std::uint
     }
   }
   Observer& observer = core_->context.observer;
-  if (written) observer.attempted({record, attempt.delivery.received});
+  if (noted) observer.attempted({record, attempt.delivery.received});
   if (went_down) observer.destination_changed(name(), false, result.fault);
   if (came_up) observer.destination_changed(name(), true, "");
   return !result.fault.empty();

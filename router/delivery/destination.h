@@ -28,6 +28,20 @@ class Destination : public std::enable_shared_from_this<Destination> {
 
   /// One more object that waits; work() follows.
   void add(Delivery delivery, const journal::ObjectRecord& record);
+  /// One more that waits for others, until release() or, shown only, `not_before` at the latest.
+  void gather(Delivery delivery, const journal::ObjectRecord& record, std::string_view reason);
+  /// What was gathered may be sent; work() follows.
+  void release(journal::Sequence instance);
+  /// What was gathered, or is new here, is held; written down with the reason.
+  void hold(journal::Sequence instance, std::string_view reason);
+  void hold(Delivery delivery, std::string_view reason);
+  /// Whether it waits here, in whatever state.
+  bool has(journal::Sequence instance) const;
+  /// Takes one that waits out of the queue: it is not sent. Nothing is written where it is not
+  /// here.
+  void give_up(journal::Sequence instance, std::string_view reason);
+  /// Not sent, for good; written down with the reason.
+  void skip(const Delivery& delivery, std::string_view reason);
   /// Held or damaged since before the start.
   void add_parked(const Delivery& delivery);
   /// One whose record can not be read any more (kCorrupt, kNotFound): written down as damaged.
@@ -80,6 +94,11 @@ class Destination : public std::enable_shared_from_this<Destination> {
   };
   Decision decide(const Attempt& attempt, const AttemptResult& result,
                   std::uint32_t association) const;
+  /// False: the journal takes no outcomes any more, and nothing more is sent.
+  bool written(const journal::OutcomeRecord& record);
+  /// An outcome without an attempt.
+  journal::OutcomeRecord settled(const Delivery& delivery, journal::DeliveryState state,
+                                 std::string_view reason) const;
   void replace(const Attempt& attempt, const Decision& decision);
   std::optional<SteadyTime> next_due() const;
   void on_timer();

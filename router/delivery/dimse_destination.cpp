@@ -9,6 +9,7 @@
 
 #include "dimse/ul/pdu.h"
 #include "router/delivery/lane.h"
+#include "router/delivery/transformer.h"
 
 // Which associations there are; lane.cpp holds what one of them does.
 
@@ -32,7 +33,7 @@ DimseDestination::DimseDestination(std::shared_ptr<Core> core, DestinationSettin
 DimseDestination::~DimseDestination() = default;
 
 ContextKey DimseDestination::key_of(const journal::ObjectRecord& record) const {
-  return {record.sop_class_uid, record.transfer_syntax_uid,
+  return {record.sop_class_uid, transfer_syntax_sent(record, name()),
           settings_.calling_from_source ? record.calling_ae_title : AeTitle{}};
 }
 

@@ -60,6 +60,8 @@ struct DestinationStatus {
   std::uint32_t associations = 0;   // open now
 };
 
+class Transformer;
+
 /// What the engine stands on. All references must outlive it; the executors' contexts must run,
 /// each on one thread (or be strands), until stop() has returned.
 struct EngineContext {
@@ -70,7 +72,9 @@ struct EngineContext {
   std::vector<asio::any_io_executor> executors;
   std::function<Result<std::unique_ptr<FileSystem>>(const std::string& root)> open_folder =
       open_shared_file_system;
+  Transformer* transformer = nullptr;         // null: copies with a transform are held
   ul::Timers* timers = &ul::system_timers();  // of retries, probes and idle associations
+  FileSystem* spool = nullptr;  // where it is written what has passed; null: memory only
 };
 
 /// Takes every routed object from the journal to its destinations: one queue, one set of strategies

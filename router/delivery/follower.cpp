@@ -4,6 +4,7 @@
 
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
+#include "router/delivery/transformer.h"
 
 namespace dr::delivery {
 
@@ -15,10 +16,23 @@ namespace {
 constexpr std::size_t kRecordsATurn = 256;
 constexpr std::chrono::seconds kPauseAfterError{1};
 
+/// The wait of a route that nobody has touched since it was decided; else none.
+journal::WaitRecord untouched_wait(const journal::ObjectRecord& object,
+                                   const journal::OpenDelivery& open) {
+  const bool touched = open.state != DeliveryState::kWaiting || open.attempts > 0 ||
+                       open.next_attempt != UtcMicros{};
+  if (touched) return {};
+  const auto route =
+      std::ranges::find(object.routes, open.destination, &journal::RouteRecord::destination);
+  return route == object.routes.end() ? journal::WaitRecord{} : route->wait;
+}
+
 }  // namespace
 
 Follower::Follower(std::shared_ptr<Core> core, const Destinations& destinations)
-    : core_(std::move(core)) {
+    : core_(std::move(core)),
+      references_(core_->context.spool),
+      alarm_(std::make_shared<Alarm>(*core_, [this] { time_has_come(); })) {
   for (const auto& destination : destinations) {
     destinations_.emplace(destination->name(), destination.get());
   }
@@ -36,7 +50,15 @@ void Follower::stop() {
     stopping_ = true;
     wake_.notify_one();
   }
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  thread_.join();
+  alarm_->stop();
+}
+
+void Follower::time_has_come() {
+  const std::scoped_lock lock(mutex_);
+  time_has_come_ = true;
+  wake_.notify_one();
 }
 
 void Follower::advanced(Sequence watermark) {
@@ -76,16 +98,23 @@ void Follower::run() {
   name_thread("follower");
   // What is durable by now stands among the open deliveries, unless it is final; what comes later
   // is read below.
+  cursor_ = &core_->context.journal.cursor("delivery");
+  retraced_ = cursor_->position();
   position_ = core_->context.journal.watermark();
   resume(position_);
   advanced(core_->context.journal.watermark());
   while (true) {
+    gather_due();
+    tell_touched();
     Sequence durable;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || watermark_ > position_ || !damaged_.empty(); });
+      wake_.wait(lock, [this] {
+        return stopping_ || watermark_ > position_ || !damaged_.empty() || time_has_come_;
+      });
       if (stopping_) return;
       durable = watermark_;
+      time_has_come_ = false;
     }
     const bool readable = follow_some(durable);
     tell_touched();
@@ -99,14 +128,17 @@ void Follower::resume(Sequence watermark) {
     const auto some = core_->context.journal.open_deliveries(after, kRecordsATurn);
     for (const journal::OpenDelivery& open : some) {
       if (open.instance > watermark) break;
+      if (open.instance > retraced_) retrace(watermark);
       while (!resume_one(open)) {
         if (pause()) return;
       }
     }
     tell_touched();
-    if (some.empty() || some.back().instance >= watermark) return;
+    if (some.empty() || some.back().instance >= watermark) break;
     after = some.back().instance;
   }
+  retrace(watermark);
+  act(gathering_.unfinished());
 }
 
 // False: the record could not be read for now.
@@ -135,13 +167,23 @@ bool Follower::resume_one(const journal::OpenDelivery& open) {
     record_ = std::move(*object);
     read_ = open.instance;
   }
+  const journal::WaitRecord wait = untouched_wait(record_, open);
+  if (wait.until != 0 && !all_retraced_) {
+    gathering_.object(open.instance, open.destination, wait, record_, now());
+    postponed_.push_back(open);
+    return true;
+  }
   // A clock that was set back must not make an object wait longer than its pause could be.
   const auto pause = std::clamp<std::chrono::microseconds>(open.next_attempt - core_->now_utc(),
                                                            std::chrono::microseconds(0),
                                                            destination->settings().retry.most);
   delivery.not_before = core_->now() + pause;
-  destination->add(delivery, record_);
-  touched_.insert(destination);
+  const auto where = gathering_.place(open.instance, open.destination, wait, record_);
+  place(*destination, delivery, record_, wait, where);
+  if (where == Gathering::Place::kGather &&
+      references_here(open.instance, open.destination, wait, record_)) {
+    gathering_.complete(open.destination, record_.sop_instance_uid, now());
+  }
   return true;
 }
 
@@ -157,25 +199,43 @@ bool Follower::follow_some(Sequence durable) {
       return true;
     }
     position_ = (*record)->sequence;
-    if ((*record)->type == journal::RecordType::kObject) distribute(**record);
+    if ((*record)->type == journal::RecordType::kObject) {
+      distribute(**record);
+    } else {
+      remember(**record);
+    }
   }
   return true;
 }
 
 void Follower::distribute(const journal::Record& record) {
+  gathering_.passed(record.body_octets);
   const auto object = journal::decode_object(record.head);
   if (!object) {
     log::event(log::Level::kError, "delivery.journal", {{"error", object.error().to_string()}});
     return;
   }
+  passed(*object);
   for (const journal::RouteRecord& route : object->routes) {
     Destination* const destination = find(route.destination);
     if (destination == nullptr) continue;
     Delivery delivery;
     delivery.instance = record.sequence;
+    delivery.received = object->received;
     delivery.priority = route.priority;
-    destination->add(delivery, *object);
-    touched_.insert(destination);
+    if (core_->loops.returned(destination->settings(), *object,
+                              {record.body_octets, record.body_crc})) {
+      destination->skip(delivery, "loop");
+      continue;
+    }
+    if (const auto why = why_held(route, destination->settings()); !why.empty()) {
+      destination->hold(delivery, why);
+      continue;
+    }
+    const bool complete = references_here(record.sequence, route.destination, route.wait, *object);
+    place(*destination, delivery, *object, route.wait,
+          gathering_.object(record.sequence, route.destination, route.wait, *object, now(),
+                            complete));
   }
 }
 

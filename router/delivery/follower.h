@@ -11,7 +11,10 @@
 #include <thread>
 #include <vector>
 
+#include "router/delivery/alarm.h"
 #include "router/delivery/destination.h"
+#include "router/delivery/gathering.h"
+#include "router/delivery/references.h"
 
 namespace dr::delivery {
 
@@ -37,13 +40,26 @@ class Follower {
   void run();
   void resume(journal::Sequence watermark);
   bool resume_one(const journal::OpenDelivery& open);
+  void retrace(journal::Sequence watermark);
+  bool retrace_some(journal::Sequence watermark);
   /// A turn, towards what is `durable`. False: the journal could not be read; tried again after a
   /// pause.
   bool follow_some(journal::Sequence durable);
   void distribute(const journal::Record& record);
+  void remember(const journal::Record& record);
+  void place(Destination& destination, Delivery delivery, const journal::ObjectRecord& object,
+             const journal::WaitRecord& wait, Gathering::Place place);
+  void passed(const journal::ObjectRecord& object);
+  bool references_here(journal::Sequence instance, const std::string& destination,
+                       const journal::WaitRecord& wait, const journal::ObjectRecord& object);
+  void act(const Gathering::Actions& actions);
+  void send_again(Destination& destination, journal::Sequence instance);
+  void gather_due();
   void tell_touched();
   void tell_damaged();
   Destination* find(const std::string& name);
+  Gathering::Now now() const { return {core_->now(), core_->now_utc()}; }
+  void time_has_come();
   bool stopping();
   /// True: it is time to stop.
   bool pause();
@@ -58,10 +74,19 @@ class Follower {
   journal::Sequence read_{};
   journal::ObjectRecord record_;
 
+  Gathering gathering_;
+  References references_;
+  journal::Cursor* cursor_ = nullptr;  // what gathering needs of the journal is kept
+  journal::Sequence retraced_{};       // up to which gathering knows the records of earlier lives
+  bool all_retraced_ = false;
+  std::vector<journal::OpenDelivery> postponed_;  // until then
+  const std::shared_ptr<Alarm> alarm_;
+
   std::mutex mutex_;
   std::condition_variable wake_;
   journal::Sequence watermark_{};  // guarded by mutex_, as is
   bool stopping_ = false;
+  bool time_has_come_ = false;
   std::vector<std::pair<journal::Sequence, Error>> damaged_;
   std::thread thread_;
 };

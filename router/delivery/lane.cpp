@@ -6,6 +6,7 @@
 #include <asio/use_awaitable.hpp>
 
 #include "router/delivery/object_source.h"
+#include "router/delivery/transformer.h"
 
 // What one association does; dimse_destination.cpp decides how many there are.
 
@@ -101,11 +102,20 @@ asio::awaitable<AttemptResult> DimseDestination::send(LanePtr lane, Attempt& att
   const bool cached = core_->context.journal.in_memory(delivery.instance);
   Result<StoredObject> object = co_await open_object(core_, delivery.instance, cached);
   if (!object) co_return unreadable(object.error());
+  if (const auto* const route = route_to(object->record, name())) {
+    if (const auto why = why_held(*route, settings_); !why.empty()) co_return held(why);
+    if (!route->transform.empty()) {
+      std::string transform = route->transform;
+      object = co_await open_copy(core_, *std::move(object), std::move(transform));
+      if (!object) co_return not_transformed(object.error(), delivery.attempts);
+    }
+  }
   const journal::ObjectRecord& record = object->record;
   attempt.transfer_syntax_uid = record.transfer_syntax_uid;
   const service::ProposedContext context{record.sop_class_uid, record.transfer_syntax_uid};
   if (!lane->scu->accepted(context)) co_return context_refused();
 
+  core_->loops.sent(name(), record.sop_instance_uid, {object->octets, object->crc});
   ObjectSource source(*core_, *object->body, cached);
   const service::StoreOutcome outcome =
       co_await lane->scu->store(context, record.sop_instance_uid, source);

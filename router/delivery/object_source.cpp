@@ -9,6 +9,8 @@
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include "router/delivery/transformer.h"
+
 namespace dr::delivery {
 namespace {
 
@@ -62,7 +64,7 @@ Result<StoredObject> open_object(journal::Journal& journal, journal::Sequence in
   if (!decoded) return std::move(decoded).error();
   auto body = journal.open_body(instance);
   if (!body) return std::move(body).error();
-  return StoredObject{std::move(*decoded), record->body_octets, std::move(*body)};
+  return StoredObject{std::move(*decoded), record->body_octets, record->body_crc, std::move(*body)};
 }
 
 asio::awaitable<Result<StoredObject>> open_object(std::shared_ptr<Core> core,
@@ -76,6 +78,27 @@ asio::awaitable<Result<StoredObject>> open_object(std::shared_ptr<Core> core,
     return open_object(journal, instance);
   };
   co_return co_await run_on(core->disk, std::move(work));
+}
+
+// What is started lives behind pointers: the coroutine's frame waits, but the posted work is
+// copied.
+asio::awaitable<Result<StoredObject>> open_copy(std::shared_ptr<Core> core, StoredObject object,
+                                                std::string transform) {
+  Transformer* const transformer = core->context.transformer;
+  if (transformer == nullptr) co_return Error{Errc::kUnsupported, "no_transformer"};
+  auto start = [&core, &object, &transform, transformer](auto handler) {
+    auto kept = std::make_shared<decltype(handler)>(std::move(handler));
+    auto done = [kept](Result<StoredObject> copy) {
+      const auto executor = asio::get_associated_executor(*kept);
+      auto brought = std::make_shared<Result<StoredObject>>(std::move(copy));
+      asio::post(executor, [kept, brought] { (*kept)(std::move(*brought)); });
+    };
+    asio::post(core->disk, [&object, &transform, transformer, done = std::move(done)] {
+      transformer->transform(std::move(object), transform, done);
+    });
+  };
+  co_return co_await asio::async_initiate<decltype(asio::use_awaitable),
+                                          void(Result<StoredObject>)>(start, asio::use_awaitable);
 }
 
 ObjectSource::ObjectSource(Core& core, journal::BodyReader& body, bool cached)

@@ -31,6 +31,7 @@ class SendBuffer {
 struct StoredObject {
   journal::ObjectRecord record;
   std::uint64_t octets = 0;
+  std::uint32_t crc = 0;  // CRC32C of them
   std::unique_ptr<journal::BodyReader> body;
 };
 
@@ -41,6 +42,10 @@ Result<StoredObject> open_object(journal::Journal& journal, journal::Sequence in
 /// the node. What is in memory was checked when it came in, and is again before its last fragment.
 asio::awaitable<Result<StoredObject>> open_object(std::shared_ptr<Core> core,
                                                   journal::Sequence instance, bool cached);
+
+/// The copy that a rule's transform makes of it (Transformer); disk threads read, workers change.
+asio::awaitable<Result<StoredObject>> open_copy(std::shared_ptr<Core> core, StoredObject object,
+                                                std::string transform);
 
 /// The octets of one object for a C-STORE, a buffer at a time.
 class ObjectSource final : public service::DataSetSource {

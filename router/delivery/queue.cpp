@@ -50,6 +50,44 @@ void Queue::push_parked(Delivery delivery, std::string_view reason) {
   parked_.insert_or_assign(delivery.instance, delivery);
 }
 
+void Queue::gather(Delivery delivery, const ContextKey& key, std::string_view reason) {
+  delivery.context = use(key);
+  delivery.reason = intern(reason);
+  change(delivery.state, +1);
+  gathered_.insert_or_assign(delivery.instance, delivery);
+}
+
+bool Queue::release(Sequence instance) {
+  const auto found = gathered_.find(instance);
+  if (found == gathered_.end()) return false;
+  Delivery released = found->second;
+  gathered_.erase(found);
+  released.reason = 0;
+  released.not_before = {};
+  stand(released, false);
+  return true;
+}
+
+template <class Visit>
+void Queue::for_each(Visit visit) const {
+  for (const Band& band : bands_) {
+    for (const auto& [id, line] : band.lines) std::for_each(line.begin(), line.end(), visit);
+  }
+  std::for_each(deferred_.begin(), deferred_.end(), visit);
+  for (Delivery sending : taken_) {
+    sending.state = DeliveryState::kSending;
+    visit(sending);
+  }
+  for (const auto& [sequence, parked] : parked_) visit(parked);
+  for (const auto& [sequence, gathered] : gathered_) visit(gathered);
+}
+
+bool Queue::has(Sequence instance) const {
+  bool found = false;
+  for_each([&](const Delivery& delivery) { found = found || delivery.instance == instance; });
+  return found;
+}
+
 void Queue::stand(Delivery delivery, bool at_head) {
   Band& band = bands_[band_of(delivery)];
   // A band that was empty does not catch up on turns that it could not have used.
@@ -189,6 +227,10 @@ std::optional<Delivery> Queue::withdraw(Sequence instance) {
     found = parked->second;
     parked_.erase(parked);
   }
+  if (const auto at = gathered_.find(instance); at != gathered_.end()) {
+    found = at->second;
+    gathered_.erase(at);
+  }
   if (!found) return found;
   change(found->state, -1);
   leave(found->context);
@@ -244,19 +286,6 @@ std::uint16_t Queue::intern(std::string_view reason) {
 
 void Queue::change(DeliveryState state, int by) {
   counts_[static_cast<std::size_t>(state)] += static_cast<std::uint64_t>(by);
-}
-
-template <class Visit>
-void Queue::for_each(Visit visit) const {
-  for (const Band& band : bands_) {
-    for (const auto& [id, line] : band.lines) std::for_each(line.begin(), line.end(), visit);
-  }
-  std::for_each(deferred_.begin(), deferred_.end(), visit);
-  for (Delivery sending : taken_) {
-    sending.state = DeliveryState::kSending;
-    visit(sending);
-  }
-  for (const auto& [sequence, parked] : parked_) visit(parked);
 }
 
 std::optional<UtcMicros> Queue::oldest() const {

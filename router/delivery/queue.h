@@ -81,6 +81,12 @@ class Queue {
   /// Takes one that waits or is held out of the queue, wherever it stands; nullopt when it is not
   /// there, is being sent or is damaged already.
   std::optional<Delivery> withdraw(journal::Sequence instance);
+  /// One that is new here and waits for others: shown as waiting for `reason`, until not_before at
+  /// the latest (none where that is not set), and not sent before release().
+  void gather(Delivery delivery, const ContextKey& key, std::string_view reason);
+  /// Into the lines with it. False: it does not stand among those that were gathered.
+  bool release(journal::Sequence instance);
+  bool has(journal::Sequence instance) const;
   /// Held or damaged since before the start.
   void push_parked(Delivery delivery, std::string_view reason);
 
@@ -132,6 +138,7 @@ class Queue {
   std::vector<Delivery> deferred_;  // a heap, earliest not_before first
   std::vector<Delivery> taken_;     // few: what the open associations send
   std::map<journal::Sequence, Delivery> parked_;
+  std::map<journal::Sequence, Delivery> gathered_;
   std::unordered_map<ContextId, Context> contexts_;
   std::unordered_map<ContextKey, ContextId, KeyHash> ids_;
   ContextId next_context_ = 1;

@@ -46,6 +46,7 @@ struct DestinationSettings {
   Kind kind = Kind::kDimse;
   Profile profile = Profile::kGeneric;
   RetrySettings retry;
+  bool require_deidentified = false;  // holds every copy that no deidentify made
 
   // kind "dimse"
   std::string host;

@@ -316,6 +316,7 @@ class SpoolJournal final : public Journal {
     if (!stored) return std::move(stored).error();
     record.type = stored->header.type;
     record.body_octets = stored->header.body_octets;
+    record.body_crc = stored->header.body_crc;
     record.head = std::move(stored->head);
     if (record.type == RecordType::kMoved) {
       auto moved = decode_moved(record.head);
@@ -327,6 +328,7 @@ class SpoolJournal final : public Journal {
       auto ref = read_large_ref(*pin, *stored);
       if (!ref) return std::move(ref).error();
       record.body_octets = ref->octets;
+      record.body_crc = ref->crc;
     }
     return record;
   }

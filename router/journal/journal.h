@@ -41,7 +41,7 @@ struct SyncStats {
   double seconds = 0;
   std::size_t objects = 0;
   std::uint64_t octets = 0;
-  Sequence routed{};  // the last object among them that goes somewhere
+  Sequence routed{};  // the last record among them by which an object goes somewhere
 };
 
 /// Told from the writer's thread; must not block.
@@ -74,6 +74,7 @@ struct Record {
   UtcMicros durable{};  // when its group was known to be synced
   Bytes head;           // decode_… it by type
   std::uint64_t body_octets = 0;
+  std::uint32_t body_crc = 0;  // CRC32C of an object's octets
 };
 
 /// Reads one object's octets and checks its CRC on the way: the read that reaches the end fails
@@ -155,6 +156,7 @@ class Journal {
   }
   Result<void> append(const SecurityRecord& r) { return append(RecordType::kSecurity, encode(r)); }
   Result<void> append(const OperatorRecord& r) { return append(RecordType::kOperator, encode(r)); }
+  Result<void> append(const GatheredRecord& r) { return append(RecordType::kGathered, encode(r)); }
 
   /// Makes everything that was appended by now durable, at most for so long: who asks what became
   /// of an object sees it. Whether it is.

@@ -136,12 +136,16 @@ void fields(Coder& coder, R& r) {
 }
 
 template <class Coder, class R>
+requires std::is_same_v<std::remove_const_t<R>, WaitRecord>
+void fields(Coder& coder, R& r) { coder(r.until), coder(r.quiet), coder(r.at_most), coder(r.late); }
+
+template <class Coder, class R>
 requires std::is_same_v<std::remove_const_t<R>, RouteRecord>
 void fields(Coder& coder, R& r) {
   coder(r.destination), coder(r.priority);
   if (coder.version() < 2) return;
   coder(r.transform), coder(r.held);
-  coder(r.wait.until), coder(r.wait.quiet), coder(r.wait.at_most), coder(r.wait.late);
+  fields(coder, r.wait);
 }
 
 template <class Coder, class R>
@@ -190,6 +194,14 @@ void fields(Coder& coder, R& r) {
   coder(r.time), coder(r.who), coder(r.action), coder(r.target), coder(r.detail);
 }
 
+template <class Coder, class R>
+requires std::is_same_v<std::remove_const_t<R>, GatheredRecord>
+void fields(Coder& coder, R& r) {
+  coder(r.destination), fields(coder, r.wait), coder(r.whole);
+  coder(r.first_received), coder(r.closed), coder(r.first), coder(r.last);
+  coder(r.round), coder(r.reason);
+}
+
 template <class R>
 Bytes encoded(const R& record) {
   Bytes out;
@@ -217,6 +229,12 @@ std::string_view name(DeliveryState state) {
   return kNames.at(static_cast<std::size_t>(state));
 }
 
+std::string_view reason(const WaitRecord& wait) {
+  static constexpr std::array<std::string_view, 4> kReasons = {"", "after_series", "after_study",
+                                                               "hold_until_references"};
+  return wait.until < kReasons.size() ? kReasons[wait.until] : "";
+}
+
 bool is_final(DeliveryState state) {
   switch (state) {
     case DeliveryState::kDelivered:
@@ -240,6 +258,7 @@ Bytes encode(const DigestRecord& record) { return encoded(record); }
 Bytes encode(const AssociationRecord& record) { return encoded(record); }
 Bytes encode(const SecurityRecord& record) { return encoded(record); }
 Bytes encode(const OperatorRecord& record) { return encoded(record); }
+Bytes encode(const GatheredRecord& record) { return encoded(record); }
 
 Result<ObjectRecord> decode_object(ByteSpan head) { return decoded<ObjectRecord>(head, "object"); }
 Result<OutcomeRecord> decode_outcome(ByteSpan head) {
@@ -254,6 +273,9 @@ Result<SecurityRecord> decode_security(ByteSpan head) {
 }
 Result<OperatorRecord> decode_operator(ByteSpan head) {
   return decoded<OperatorRecord>(head, "operator");
+}
+Result<GatheredRecord> decode_gathered(ByteSpan head) {
+  return decoded<GatheredRecord>(head, "gathered");
 }
 
 }  // namespace dr::journal

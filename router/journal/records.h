@@ -27,6 +27,7 @@ enum class RecordType : std::uint16_t {
   kOperator = 6,     // OperatorRecord
   kMoved = 7,        // an object (and its outcomes so far) carried forward out of an old segment
   kRefused = 8,      // ObjectRecord of an object that was refused by a rule; no data set
+  kGathered = 9,     // GatheredRecord
 };
 
 /// One rule that matched, as the audit's `decision` table keeps it.
@@ -48,6 +49,10 @@ struct WaitRecord {
   std::uint8_t late = 0;      // one that comes afterwards: 0 send, 1 send all again, 2 hold
   friend bool operator==(const WaitRecord&, const WaitRecord&) = default;
 };
+
+/// "after_series", "after_study", "hold_until_references": the reason of a copy that waits; empty
+/// for one that does not.
+std::string_view reason(const WaitRecord& wait);
 
 /// One copy to deliver.
 struct RouteRecord {
@@ -159,6 +164,22 @@ struct OperatorRecord {
   std::string detail;
 };
 
+/// A series, a study or what waited for its references is complete for one destination: nothing of
+/// it is sent before this is durable, and what comes behind `last` is late. Written again, as it
+/// was, to stay within reach of the delivery's cursor.
+struct GatheredRecord {
+  std::string destination;
+  WaitRecord wait;  // as it was when this was written
+  Uid whole;        // series, study or SOP Instance UID, after wait.until
+  UtcMicros first_received{};
+  UtcMicros closed{};
+  Sequence first{};         // its first object
+  Sequence last{};          // its last one in this round
+  std::uint32_t round = 0;  // from 1; above that the whole is sent again
+  std::string reason;       // "quiet", "at_most", "references"
+  friend bool operator==(const GatheredRecord&, const GatheredRecord&) = default;
+};
+
 /// The octets of a record's head in the journal's format (FORMAT.md); decode refuses what encode
 /// can not have written, with kCorrupt.
 Bytes encode(const ObjectRecord& record);
@@ -167,11 +188,13 @@ Bytes encode(const DigestRecord& record);
 Bytes encode(const AssociationRecord& record);
 Bytes encode(const SecurityRecord& record);
 Bytes encode(const OperatorRecord& record);
+Bytes encode(const GatheredRecord& record);
 Result<ObjectRecord> decode_object(ByteSpan head);
 Result<OutcomeRecord> decode_outcome(ByteSpan head);
 Result<DigestRecord> decode_digest(ByteSpan head);
 Result<AssociationRecord> decode_association(ByteSpan head);
 Result<SecurityRecord> decode_security(ByteSpan head);
 Result<OperatorRecord> decode_operator(ByteSpan head);
+Result<GatheredRecord> decode_gathered(ByteSpan head);
 
 }  // namespace dr::journal

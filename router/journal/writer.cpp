@@ -313,6 +313,9 @@ Result<void> Writer::sync() {
   for (Written& written : written_) {
     stats.octets += written.group.total_octets();
     for (Group::Entry& entry : written.group.entries()) {
+      if (entry.pending.header.type == RecordType::kGathered) {
+        stats.routed = entry.pending.header.sequence;
+      }
       if (!entry.pending.is_object()) continue;
       ++stats.objects;
       if (!entry.pending.routes.empty()) stats.routed = entry.pending.header.sequence;

@@ -16,8 +16,8 @@ constexpr int kMaxDepth = 16;
 
 class ConditionCompiler {
  public:
-  ConditionCompiler(ProgramBuilder& program, Findings& findings)
-      : program_(program), findings_(findings) {}
+  ConditionCompiler(const Site& site, ProgramBuilder& program, Findings& findings)
+      : site_(site), program_(program), findings_(findings) {}
 
   /// All keys of the table must hold.
   void all_of(const toml::table& table, int depth);
@@ -30,6 +30,7 @@ class ConditionCompiler {
   void inside(const std::string& name, const toml::key& key, const toml::table& table);
   bool too_deep(const toml::node& value, int depth);
 
+  const Site& site_;
   ProgramBuilder& program_;
   Findings& findings_;
 };
@@ -64,7 +65,7 @@ void ConditionCompiler::several(Op op, const toml::key& key, const toml::node& v
         value.source(),
         "'" + std::string(key.str()) + "' must be a list of conditions: [ { ... }, { ... } ]");
   }
-  const std::uint32_t node = program_.begin_node(op);
+  const std::uint32_t node = program_.begin_node(op, op == Op::kAll);
   for (const toml::node& condition : *array) all_of(*condition.as_table(), depth + 1);
   program_.end_node(node);
 }
@@ -87,8 +88,8 @@ void ConditionCompiler::field(const std::string& name, const toml::key& key,
   }
   const auto named = find_field(name, program_);
   if (!named) return findings_.error(key.source(), named.error().detail);
-  auto pattern = compile_value(value, *named, findings_);
-  if (pattern) program_.add_test(program_.field(named->name, named->field), *std::move(pattern));
+  auto pattern = compile_value(value, *named, site_, findings_);
+  if (pattern) program_.add_test(program_.field(named->field), *std::move(pattern));
 }
 
 /// `source.ae_title`, `Sequence.Keyword`: to TOML these are tables in tables.
@@ -97,7 +98,7 @@ void ConditionCompiler::inside(const std::string& name, const toml::key& key,
   if (name != "source") {
     const auto sequence = find_field(name, program_);
     if (!sequence) return findings_.error(key.source(), sequence.error().detail);
-    if (sequence->kind != Kind::kSequence) {
+    if (sequence->kind != Kind::kSequence && sequence->field.creator == kStandard) {
       return findings_.error(key.source(), in_quotes(name) + " takes a value, not a table");
     }
   }
@@ -120,8 +121,9 @@ std::vector<std::pair<const toml::key*, const toml::node*>> in_file_order(
   return entries;
 }
 
-void compile_condition(const toml::table& when, ProgramBuilder& program, Findings& findings) {
-  ConditionCompiler(program, findings).all_of(when, 0);
+void compile_condition(const toml::table& when, const Site& site, ProgramBuilder& program,
+                       Findings& findings) {
+  ConditionCompiler(site, program, findings).all_of(when, 0);
 }
 
 }  // namespace dr::rules

@@ -17,6 +17,7 @@ std::vector<std::pair<const toml::key*, const toml::node*>> in_file_order(const 
 
 /// Compiles a `when` table, whose keys must all hold, to one node of `program` and what stands
 /// behind it. What can not be compiled becomes a finding; the nodes are then of no use.
-void compile_condition(const toml::table& when, ProgramBuilder& program, Findings& findings);
+void compile_condition(const toml::table& when, const Site& site, ProgramBuilder& program,
+                       Findings& findings);
 
 }  // namespace dr::rules

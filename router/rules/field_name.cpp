@@ -24,17 +24,18 @@ struct SourceName {
   Kind kind;
 };
 constexpr SourceName kSources[] = {
-    {"source.ae_title", Field::Source::kCallingAeTitle, Kind::kText},
-    {"source.called_ae_title", Field::Source::kCalledAeTitle, Kind::kText},
+    {"source.ae_title", Field::Source::kCallingAeTitle, Kind::kAeTitle},
+    {"source.called_ae_title", Field::Source::kCalledAeTitle, Kind::kAeTitle},
     {"source.address", Field::Source::kAddress, Kind::kAddress},
-    {"source.listener", Field::Source::kListener, Kind::kText},
+    {"source.listener", Field::Source::kListener, Kind::kListener},
     {"source.tls_subject", Field::Source::kTlsSubject, Kind::kText},
     {"source.user", Field::Source::kUser, Kind::kText},
     {"sop_class", Field::Source::kSopClass, Kind::kSopClass},
     {"transfer_syntax", Field::Source::kTransferSyntax, Kind::kTransferSyntax},
+    {"received", Field::Source::kReceived, Kind::kWindow},
 };
-constexpr std::string_view kWords[] = {"any",    "all",       "not",
-                                       "source", "sop_class", "transfer_syntax"};
+constexpr std::string_view kWords[] = {
+    "any", "all", "not", "source", "sop_class", "transfer_syntax", "received"};
 
 Error message(std::string text) { return {Errc::kInvalid, std::move(text)}; }
 
@@ -209,7 +210,9 @@ Result<Step> step(std::string_view text, ProgramBuilder& program, std::string& n
   }
   auto sequence = element(keyword, program);
   if (!sequence) return sequence.error();
-  if (sequence->kind != Kind::kSequence) {
+  // What a private element is, only the object knows.
+  found.creator = sequence->field.creator;
+  if (sequence->kind != Kind::kSequence && found.creator == kStandard) {
     return message(in_quotes(keyword) + " is no sequence: nothing stands inside of it");
   }
   found.sequence = sequence->field.tag;
@@ -223,6 +226,7 @@ std::optional<NamedField> by_source_name(std::string_view key) {
   NamedField named;
   named.name = key;
   named.kind = row->kind;
+  named.field.name = key;
   named.field.source = row->source;
   return named;
 }
@@ -249,7 +253,6 @@ std::string in_quotes(std::string_view text) {
 Result<NamedField> find_field(std::string_view key, ProgramBuilder& program) {
   if (auto named = by_source_name(key)) return *std::move(named);
   if (key == "source" || key.starts_with("source.")) return unknown_source(key);
-  if (key == "received") return message("'received' is not supported by this version yet");
   const auto segments = segments_of(key);
   if (segments.size() > kMaxSteps) {
     return message(in_quotes(key) + ": sequences nest at most " + std::to_string(kMaxSteps) +
@@ -263,13 +266,11 @@ Result<NamedField> find_field(std::string_view key, ProgramBuilder& program) {
     path.push_back(*found);
   }
   auto named = element(segments.back(), program);
-  if (!named || path.empty()) return named;
-  if (named->field.creator != Field::kStandard) {
-    return message(in_quotes(key) +
-                   ": private elements inside of sequences are not supported by this version yet");
-  }
+  if (!named) return named;
   named->field.path = std::move(path);
   named->name = name + named->name;
+  named->field.name = named->name;
+  named->field.opaque = named->kind == Kind::kSequence || named->kind == Kind::kBinary;
   return named;
 }
 

@@ -25,19 +25,22 @@ enum class Kind : std::uint8_t {
   kAddress,
   kSopClass,
   kTransferSyntax,
+  kAeTitle,
+  kListener,
+  kWindow,
 };
 
 /// A key of a condition, understood.
 struct NamedField {
-  std::string name;  // canonical: one for each field
+  std::string name;  // canonical: one for each field, and field.name
   std::string vr;    // "CS"; empty where there is none
   Kind kind = Kind::kText;
   Field field;
 };
 
 /// Understands `Modality`, `(0008,0060)`, `(0019,GEMS_ACQU_01,30)`, `Seq.Keyword`,
-/// `Seq[1].Keyword`, `source.ae_title`, `sop_class` and `transfer_syntax`. The error's detail is a
-/// message for people, with a suggestion where a known name is near.
+/// `Seq[1].Keyword`, `source.ae_title`, `sop_class`, `transfer_syntax` and `received`. The error's
+/// detail is a message for people, with a suggestion where a known name is near.
 Result<NamedField> find_field(std::string_view key, ProgramBuilder& program);
 
 /// `text` in quotes for a message: control characters replaced, at most 80 octets.

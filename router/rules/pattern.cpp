@@ -6,6 +6,8 @@
 
 #include <re2/re2.h>
 
+#include "router/rules/window.h"
+
 namespace dr::rules {
 namespace {
 
@@ -73,14 +75,6 @@ std::string_view local(std::string_view date_time) {
   return date_time.substr(0, date_time.find_first_of("+-"));
 }
 
-bool contains(const Interval& interval, std::string_view text) {
-  const auto value =
-      on_scale(interval.scale == Scale::kDateTime ? local(text) : text, interval.scale);
-  if (!value) return false;
-  return (interval.without_low ? *value > interval.low : *value >= interval.low) &&
-         (interval.without_high ? *value < interval.high : *value <= interval.high);
-}
-
 /// Octets of the UTF-8 character at the start of `text`, which is not empty.
 std::size_t character(std::string_view text) {
   std::size_t n = 1;
@@ -102,8 +96,14 @@ std::optional<double> on_scale(std::string_view text, Scale scale, bool latest) 
       return digits(text.substr(0, text.find('.')), 4, 14, latest);
     case Scale::kAge:
       return age(text);
+    case Scale::kWeekTime:
+      return parse_week_time(text);
   }
   return std::nullopt;
+}
+
+std::optional<double> value_on_scale(std::string_view text, Scale scale) {
+  return on_scale(scale == Scale::kDateTime ? local(text) : text, scale);
 }
 
 bool glob_matches(std::string_view pattern, std::string_view text) {
@@ -139,7 +139,12 @@ bool Pattern::matches_one(std::string_view value) const {
       literals, value, {}, [](const std::string& s) { return std::string_view(s); });
   if (at != literals.end() && *at == value) return true;
   return std::ranges::any_of(globs, [&](const auto& g) { return glob_matches(g, value); }) ||
-         std::ranges::any_of(intervals, [&](const auto& i) { return contains(i, value); }) ||
+         std::ranges::any_of(intervals,
+                             [&](const Interval& i) {
+                               const auto number = value_on_scale(value, i.scale);
+                               return number && i.contains(*number);
+                             }) ||
+         std::ranges::any_of(addresses, [&](const auto& range) { return range.contains(value); }) ||
          std::ranges::any_of(expressions, [&](const auto& e) {
            return re2::RE2::PartialMatch(re2::StringPiece(value.data(), value.size()), *e);
          });

@@ -2,9 +2,16 @@
 
 #include <algorithm>
 
+#include "router/rules/index.h"
+
 namespace dr::rules {
 
 using encoding::Tag;
+
+Program::Program() = default;
+Program::Program(Program&&) noexcept = default;
+Program& Program::operator=(Program&&) noexcept = default;
+Program::~Program() = default;
 
 encoding::ScanPlan Program::scan_plan() const {
   namespace tags = encoding::tags;
@@ -15,28 +22,25 @@ encoding::ScanPlan Program::scan_plan() const {
                           tags::kPatientId,
                           tags::kStudyInstanceUid,
                           tags::kSeriesInstanceUid};
-  const auto want_block = [&](std::uint16_t group, unsigned block, std::uint16_t low) {
-    wanted.push_back({group, static_cast<std::uint16_t>(block << 8 | low)});
-  };
   for (const Field& field : fields) {
     if (field.source != Field::Source::kElement) continue;
-    if (!field.path.empty()) {
-      wanted.push_back(field.path.front().sequence);
-    } else if (field.creator == Field::kStandard) {
-      wanted.push_back(field.tag);
-    } else {  // the creator may have any block
-      for (unsigned block = 0x10; block <= 0xff; ++block) {
-        want_block(field.tag.group, block, field.tag.element);
-        want_block(field.tag.group, 0, static_cast<std::uint16_t>(block));
-      }
+    const bool nested = !field.path.empty();
+    const Tag tag = nested ? field.path.front().sequence : field.tag;
+    if ((nested ? field.path.front().creator : field.creator) == kStandard) {
+      wanted.push_back(tag);
+      continue;
+    }
+    for (unsigned block = 0x10; block <= 0xff; ++block) {  // the creator may have any of these
+      wanted.push_back({tag.group, static_cast<std::uint16_t>(block << 8 | tag.element)});
+      wanted.push_back({tag.group, static_cast<std::uint16_t>(block)});
     }
   }
   return encoding::ScanPlan(std::move(wanted));
 }
 
-std::uint32_t ProgramBuilder::field(const std::string& key, Field field) {
+std::uint32_t ProgramBuilder::field(Field field) {
   const auto next = static_cast<std::uint32_t>(program_.fields.size());
-  const auto [at, is_new] = fields_.try_emplace(key, next);
+  const auto [at, is_new] = fields_.try_emplace(field.name, next);
   if (is_new) program_.fields.push_back(std::move(field));
   return at->second;
 }
@@ -58,8 +62,8 @@ std::uint32_t ProgramBuilder::destination(const std::string& name) {
   return index;
 }
 
-std::uint32_t ProgramBuilder::begin_node(Program::Node::Op op) {
-  program_.nodes.push_back({op, 0, 0});
+std::uint32_t ProgramBuilder::begin_node(Program::Node::Op op, bool list) {
+  program_.nodes.push_back({op, 0, 0, list});
   return next_node() - 1;
 }
 
@@ -73,6 +77,12 @@ void ProgramBuilder::add_test(std::uint32_t field, Pattern pattern) {
   const std::uint32_t node = begin_node(Program::Node::Op::kTest);
   program_.nodes[node].test = at->second;
   end_node(node);
+}
+
+Program ProgramBuilder::finish(TimeZone zone) && {
+  program_.zone = std::move(zone);
+  program_.index = std::make_unique<const Index>(program_);
+  return std::move(program_);
 }
 
 }  // namespace dr::rules

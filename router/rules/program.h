@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,10 +13,14 @@
 
 namespace dr::rules {
 
+/// The creator of an element of PS3.6.
+inline constexpr std::uint32_t kStandard = 0xffffffff;
+
 /// One step into a sequence: `Seq.` (any item) or `Seq[1].` (that item, counted from 1).
 struct Step {
   encoding::Tag sequence;
-  std::uint32_t item = 0;  // 0: any
+  std::uint32_t creator = kStandard;  // of a private sequence, as in Field
+  std::uint32_t item = 0;             // 0: any
 };
 
 /// Something that a condition asks about.
@@ -29,14 +34,18 @@ struct Field {
     kUser,
     kSopClass,
     kTransferSyntax,
+    kReceived,
     kElement,
   };
-  static constexpr std::uint32_t kStandard = 0xffffffff;
 
+  static constexpr std::uint32_t kStandard = rules::kStandard;
+
+  std::string name;  // the one by which it is known: "Modality"
   Source source = Source::kElement;
   std::vector<Step> path;             // sequences from the top level down to the element
   encoding::Tag tag;                  // of a private element: xx of (gggg,bbxx)
   encoding::Vr vr{};                  // the dictionary's
+  bool opaque = false;                // a sequence or bulk data: there or not
   std::uint32_t creator = kStandard;  // of a private element: index into Program::creators
 };
 
@@ -45,6 +54,8 @@ struct PrivateCreator {
   std::uint16_t group = 0;
   std::string name;
 };
+
+class Index;
 
 /// All conditions of a rule set, flat. A test that several rules share stands here once and is made
 /// at most once an object.
@@ -58,16 +69,26 @@ struct Program {
     enum class Op : std::uint8_t { kAll, kAny, kNot, kTest } op = Op::kAll;
     std::uint32_t end = 0;
     std::uint32_t test = 0;
+    bool list = false;  // kAll that was written `all = [ ... ]`
   };
   struct Rule {
-    std::uint32_t condition = 0;  // its first node
+    std::string name;
+    std::uint32_t condition = 0;  // its first node; the others stand behind it
     bool unmatched = false;       // instead of a condition
     bool stop = false;
     bool extract = false;
     Priority priority = Priority::kNormal;
     std::optional<std::uint16_t> reject;
+    Wait wait;
     std::vector<std::uint32_t> destinations;
+    std::string transform;  // canonical; empty: none
+    std::string rest;  // what is done with its copies, as lines of TOML: equal texts, equal rules
   };
+
+  Program();
+  Program(Program&&) noexcept;
+  Program& operator=(Program&&) noexcept;
+  ~Program();
 
   std::vector<Field> fields;
   std::vector<PrivateCreator> creators;
@@ -75,28 +96,34 @@ struct Program {
   std::vector<Node> nodes;
   std::vector<Rule> rules;
   std::vector<std::string> destinations;
+  TimeZone zone;
+  std::unique_ptr<const Index> index;
 
   /// The top-level elements that a scan must bring, those that the node itself needs among them.
   encoding::ScanPlan scan_plan() const;
-  /// Makes at most one pass over the rules. Any thread; nothing is changed.
+  /// Looks only at rules of which the condition that is rarest among rules holds. Any thread.
   Decision decide(const Facts& facts) const;
+  /// The same, all conditions tested one by one.
+  Explanation explain(const Facts& facts) const;
+  /// See RuleSet::canonical().
+  std::string canonical() const;
 };
 
 /// Puts a program together; what is equal becomes one.
 class ProgramBuilder {
  public:
-  /// `key` is the field's one canonical name.
-  std::uint32_t field(const std::string& key, Field field);
+  std::uint32_t field(Field field);
   std::uint32_t creator(std::uint16_t group, const std::string& name);
   std::uint32_t destination(const std::string& name);
   /// A node that is closed by end_node() when its children have been added.
-  std::uint32_t begin_node(Program::Node::Op op);
+  std::uint32_t begin_node(Program::Node::Op op, bool list = false);
   void end_node(std::uint32_t node);
   void add_test(std::uint32_t field, Pattern pattern);
 
   std::uint32_t next_node() const { return static_cast<std::uint32_t>(program_.nodes.size()); }
   std::vector<Program::Rule>& rules() { return program_.rules; }
-  Program finish() && { return std::move(program_); }
+  const Program& program() const { return program_; }
+  Program finish(TimeZone zone) &&;
 
  private:
   Program program_;

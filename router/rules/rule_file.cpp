@@ -8,30 +8,23 @@
 #include "router/rules/condition.h"
 #include "router/rules/field_name.h"
 #include "router/rules/suggest.h"
+#include "router/rules/transform.h"
+#include "router/rules/wait.h"
 
 namespace dr::rules {
 namespace {
 
 constexpr std::size_t kMaxName = 128;
-constexpr std::string_view kKeys[] = {"name",    "when", "route", "priority",
-                                      "extract", "stop", "reject"};
-constexpr std::string_view kLater[] = {"transform", "after", "quiet",
-                                       "at_most",   "late",  "hold_until"};
-
-bool is_one_of(std::string_view key, std::span<const std::string_view> list) {
-  return std::ranges::find(list, key) != list.end();
-}
+constexpr std::string_view kKeys[] = {"name",    "when", "route",  "priority",
+                                      "extract", "stop", "reject", "transform"};
 
 void refuse_unknown_keys(const toml::table& table, Findings& findings) {
+  std::vector<std::string_view> known(std::begin(kKeys), std::end(kKeys));
+  known.insert(known.end(), wait_keys().begin(), wait_keys().end());
   for (const auto& [key, value] : in_file_order(table)) {
-    if (is_one_of(key->str(), kKeys)) continue;
-    if (is_one_of(key->str(), kLater)) {
-      findings.error(key->source(),
-                     in_quotes(key->str()) + " is not supported by this version yet");
-    } else {
-      findings.error(key->source(), "unknown key " + in_quotes(key->str()) + " in [[rule]]" +
-                                        suggestion(key->str(), kKeys));
-    }
+    if (std::ranges::find(known, key->str()) != known.end()) continue;
+    findings.error(key->source(), "unknown key " + in_quotes(key->str()) + " in [[rule]]" +
+                                      suggestion(key->str(), known));
   }
 }
 
@@ -110,12 +103,19 @@ void RuleCompiler::add_rule(const toml::table& table, const std::string& file, F
   read_name(table, info, findings);
   if (const toml::node* const route = table.get("route")) read_route(*route, info, findings);
   Program::Rule rule;
+  rule.name = info.name;
   rule.priority = read_priority(table, findings);
   rule.extract = read_bool(table, "extract", findings);
   rule.stop = read_bool(table, "stop", findings);
   rule.reject = read_reject(table, findings);
+  rule.wait = read_wait(table, findings);
+  rule.rest = canonical_wait(rule.wait);
   for (const std::string& destination : info.route) {
     rule.destinations.push_back(program_.destination(destination));
+  }
+  if (const toml::node* const node = table.get("transform")) {
+    info.transform = rule.transform = canonical_transform(*node, !info.route.empty(), findings);
+    rule.rest += "transform = " + rule.transform + "\n";
   }
   if (rule.reject && (rule.extract || !rule.destinations.empty())) {
     findings.warning(table.get("reject")->source(),
@@ -159,8 +159,8 @@ void RuleCompiler::read_route(const toml::node& node, RuleInfo& info, Findings& 
     const auto name = element.value_exact<std::string>();
     if (!name) {
       findings.error(element.source(), "'route' must be a list of destinations: [\"archive\"]");
-    } else if (!targets_.contains(*name)) {
-      const std::vector<std::string_view> known(targets_.begin(), targets_.end());
+    } else if (!site_.targets.contains(*name)) {
+      const std::vector<std::string_view> known(site_.targets.begin(), site_.targets.end());
       findings.error(element.source(),
                      "unknown destination " + in_quotes(*name) + suggestion(*name, known));
     } else if (std::ranges::find(info.route, *name) != info.route.end()) {
@@ -179,7 +179,7 @@ void RuleCompiler::read_when(const toml::table& table, Program::Rule& rule, Find
   }
   if (const toml::table* const when = node->as_table()) {
     rule.condition = program_.next_node();
-    return compile_condition(*when, program_, findings);
+    return compile_condition(*when, site_, program_, findings);
   }
   rule.unmatched = node->value_exact<std::string_view>() == "unmatched";
   if (!rule.unmatched) {

@@ -16,14 +16,16 @@ namespace dr::rules {
 /// Compiles rules one file after another into one program.
 class RuleCompiler {
  public:
-  /// `targets`: what a route may name. Must outlive the compiler.
-  explicit RuleCompiler(const std::set<std::string>& targets) : targets_(targets) {}
+  /// `site` must outlive the compiler.
+  explicit RuleCompiler(const Site& site) : site_(site) {}
 
   /// `file`: its name in the rule folder.
   void add_file(const toml::table& root, const std::string& file, Findings& findings);
 
+  const std::vector<RuleInfo>& infos() const { return infos_; }
+  const Program& program() const { return program_.program(); }
   std::vector<RuleInfo> take_infos() { return std::move(infos_); }
-  Program take_program() { return std::move(program_).finish(); }
+  Program take_program() { return std::move(program_).finish(site_.zone); }
 
  private:
   void add_rule(const toml::table& table, const std::string& file, Findings& findings);
@@ -31,7 +33,7 @@ class RuleCompiler {
   void read_route(const toml::node& node, RuleInfo& info, Findings& findings);
   void read_when(const toml::table& table, Program::Rule& rule, Findings& findings);
 
-  const std::set<std::string>& targets_;
+  const Site& site_;
   std::map<std::string, std::string> names_;  // of rules so far, and where they stand
   std::vector<RuleInfo> infos_;
   ProgramBuilder program_;

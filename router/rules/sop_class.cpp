@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace dr::rules {
 namespace {
@@ -221,7 +222,45 @@ std::string squeezed(std::string_view name) {
   return out;
 }
 
+/// Other words for groups of the table.
+constexpr std::pair<std::string_view, std::string_view> kOtherWords[] = {
+    {"structured-reports", "report"},
+    {"reports", "report"},
+    {"documents", "document"},
+    {"presentation-states", "presentation-state"},
+    {"ultrasound", "us"},
+    {"nuclear-medicine", "nm"},
+    {"waveforms", "waveform"},
+    {"segmentations", "segmentation"},
+    {"registrations", "registration"}};
+
+constexpr std::string_view kImages = "images";
+
+/// By its name; one is a picture without being called so.
+bool is_image(const SopClass& sop_class) {
+  return sop_class.name.find("Image") != std::string_view::npos ||
+         sop_class.name == "EnhancedUSVolumeStorage";
+}
+
 }  // namespace
+
+bool is_in_group(const SopClass& sop_class, std::string_view group) {
+  std::string name(group);
+  std::ranges::replace(name, ' ', '-');
+  if (name == kImages) return is_image(sop_class);
+  const auto* const other =
+      std::ranges::find(kOtherWords, name, &std::pair<std::string_view, std::string_view>::first);
+  return sop_class.group == (other == std::end(kOtherWords) ? name : other->second);
+}
+
+std::vector<std::string_view> sop_class_groups() {
+  std::vector<std::string_view> names{kImages};
+  for (const SopClass& each : kTable) names.push_back(each.group);
+  for (const auto& [word, group] : kOtherWords) names.push_back(word);
+  std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
 
 std::span<const SopClass> sop_classes() noexcept { return kTable; }
 

@@ -10,6 +10,9 @@
 #include "dimse/encoding/transfer_syntax.h"
 #include "router/rules/sop_class.h"
 #include "router/rules/suggest.h"
+#include "router/rules/toml_text.h"
+#include "router/rules/vr_limits.h"
+#include "router/rules/window.h"
 
 namespace dr::rules {
 namespace {
@@ -55,6 +58,8 @@ std::string_view forms_of(Scale scale) {
              "glob";
     case Scale::kAge:
       return "an age: write \"018Y\", \"1..5\" (years), \"< 18\", \"< 6M\" or a glob";
+    case Scale::kWeekTime:
+      break;
   }
   return "";
 }
@@ -67,10 +72,20 @@ bool looks_like_comparison(std::string_view text) {
   return !text.empty() && (text.front() == '-' || (text.front() >= '0' && text.front() <= '9'));
 }
 
+/// Values of which hardly any expression matches all, but the one that means to.
+bool matches_everything(const re2::RE2& expression) {
+  static constexpr std::string_view kProbes[] = {
+      "a", "Z", "0", " ", "^", "~ \xc3\xa9\xe6\xbc\xa2", "(q) 7.x-Y_z, and many more: 0123456789!"};
+  return std::ranges::all_of(kProbes, [&](std::string_view probe) {
+    return re2::RE2::PartialMatch(re2::StringPiece(probe.data(), probe.size()), expression);
+  });
+}
+
 /// Compiles the alternatives of one value, one after another.
 class ValueCompiler {
  public:
-  ValueCompiler(const NamedField& field, Findings& findings) : field_(field), findings_(findings) {}
+  ValueCompiler(const NamedField& field, const Site& site, Findings& findings)
+      : field_(field), site_(site), findings_(findings) {}
 
   void add(const toml::node& node, bool inside_array);
   std::optional<Pattern> finish() &&;
@@ -84,8 +99,12 @@ class ValueCompiler {
   void add_on_scale(std::string_view text, Scale scale, const toml::source_region& at);
   void add_sop_class(std::string_view text, const toml::source_region& at);
   void add_transfer_syntax(std::string_view text, const toml::source_region& at);
+  void add_address(std::string_view text, const toml::source_region& at);
+  void add_window(std::string_view text, const toml::source_region& at);
+  void add_text_literal(std::string_view text, const toml::source_region& at);
   void add_literal(std::string_view text);
-  void add_interval(Interval interval, std::string_view text);
+  void add_interval(const Interval& interval, const toml::source_region& at);
+  void warn_of_no_value(std::string_view text, bool glob, const toml::source_region& at);
   std::optional<Interval> comparison(std::string_view text, Scale scale) const;
   std::optional<Interval> range(std::string_view text, Scale scale) const;
   std::optional<double> bound(std::string_view text, Scale scale, bool latest) const;
@@ -100,18 +119,27 @@ class ValueCompiler {
   }
 
   const NamedField& field_;
+  const Site& site_;
   Findings& findings_;
   Pattern pattern_;
-  std::vector<std::string> parts_;  // of the canonical text
+  std::vector<std::string> parts_;  // the alternatives as TOML
   bool failed_ = false;
 };
 
 void ValueCompiler::add(const toml::node& node, bool inside_array) {
-  if (const auto* text = node.as_string()) return add_text(text->get(), node.source());
+  if (const auto* text = node.as_string()) {
+    parts_.push_back(toml_string(text->get()));
+    return add_text(text->get(), node.source());
+  }
   if (const auto* table = node.as_table()) return add_equals(*table);
-  if (const auto* number = node.as_integer())
+  if (const auto* number = node.as_integer()) {
+    parts_.push_back(std::to_string(number->get()));
     return add_number(static_cast<double>(number->get()), node);
-  if (const auto* number = node.as_floating_point()) return add_number(number->get(), node);
+  }
+  if (const auto* number = node.as_floating_point()) {
+    parts_.push_back(toml_number(number->get()));
+    return add_number(number->get(), node);
+  }
   if (node.is_date() || node.is_time() || node.is_date_time()) {
     return error(node.source(), "write dates and times as DICOM does, in quotes: \"20240131\"");
   }
@@ -131,40 +159,49 @@ void ValueCompiler::add_equals(const toml::table& table) {
                                      " may be a table only as { equals = \"text\" }");
   }
   const std::string& text = value->as_string()->get();
+  parts_.push_back("{ equals = " + toml_string(text) + " }");
+  if (text.size() > kMaxText) return add_text(text, value->source());
   if (text.empty()) return add_text(text, value->source());
-  if (field_.kind == Kind::kSequence || field_.kind == Kind::kBinary ||
-      field_.kind == Kind::kSopClass || field_.kind == Kind::kTransferSyntax) {
-    return add_plain(text, value->source());
+  switch (field_.kind) {
+    case Kind::kSequence:
+    case Kind::kBinary:
+    case Kind::kSopClass:
+    case Kind::kTransferSyntax:
+    case Kind::kWindow:
+      return add_plain(text, value->source());
+    default:
+      warn_of_no_value(text, false, value->source());
+      add_literal(text);
   }
-  add_literal(text);
 }
 
 void ValueCompiler::add_number(double number, const toml::node& node) {
   if (field_.kind != Kind::kNumber && field_.kind != Kind::kUnknown) {
     return error(node.source(), subject() + " is not compared as a number: put it in quotes");
   }
-  add_interval({Scale::kNumber, number, number}, std::to_string(number));
+  add_interval({Scale::kNumber, number, number}, node.source());
 }
 
 void ValueCompiler::add_text(std::string_view text, const toml::source_region& at) {
   if (text.empty()) {
     pattern_.absent_or_empty = true;
-    parts_.emplace_back("-");
     return;
   }
   if (text.size() > kMaxText) {
     return error(at, "a value may have at most " + std::to_string(kMaxText) + " octets");
   }
   const bool named = field_.kind == Kind::kSopClass || field_.kind == Kind::kTransferSyntax ||
-                     field_.kind == Kind::kSequence || field_.kind == Kind::kBinary;
+                     field_.kind == Kind::kSequence || field_.kind == Kind::kBinary ||
+                     field_.kind == Kind::kWindow;
   if (text.starts_with('/') && !named) return add_expression(text, at);
   const bool is_glob = text.find_first_of("*?") != std::string_view::npos;
   const bool of_uid = text.find_first_not_of("0123456789.*?") == std::string_view::npos;
   const bool accepts_globs =
-      named ? of_uid && field_.kind != Kind::kSequence && field_.kind != Kind::kBinary : true;
+      !named ||
+      (of_uid && (field_.kind == Kind::kSopClass || field_.kind == Kind::kTransferSyntax));
   if (is_glob && accepts_globs) {
+    warn_of_no_value(text, true, at);
     pattern_.globs.emplace_back(text);
-    parts_.push_back("*" + std::string(text));
     return;
   }
   add_plain(text, at);
@@ -183,12 +220,9 @@ void ValueCompiler::add_plain(std::string_view text, const toml::source_region& 
     case Kind::kTransferSyntax:
       return add_transfer_syntax(text, at);
     case Kind::kAddress:
-      if (text.find('/') != std::string_view::npos) {
-        return error(at,
-                     "ranges of addresses are not supported by this version yet: write a glob, "
-                     "\"10.1.*\"");
-      }
-      return add_literal(text);
+      return add_address(text, at);
+    case Kind::kWindow:
+      return add_window(text, at);
     case Kind::kUid:
       if (!Uid::parse(text)) return error(at, in_quotes(text) + " is no UID");
       return add_literal(text);
@@ -202,12 +236,55 @@ void ValueCompiler::add_plain(std::string_view text, const toml::source_region& 
                          "write { equals = \"" +
                          std::string(text) + "\" }");
   }
+  add_text_literal(text, at);
+}
+
+void ValueCompiler::add_text_literal(std::string_view text, const toml::source_region& at) {
+  if (field_.kind == Kind::kListener && !site_.listeners.empty() &&
+      !site_.listeners.contains(std::string(text))) {
+    const std::vector<std::string_view> known(site_.listeners.begin(), site_.listeners.end());
+    findings_.warning(at, "there is no listener " + in_quotes(text) + suggestion(text, known));
+  }
+  warn_of_no_value(text, false, at);
+  add_literal(text);
+}
+
+void ValueCompiler::warn_of_no_value(std::string_view text, bool glob,
+                                     const toml::source_region& at) {
   if (field_.kind == Kind::kUpperCase &&
       std::ranges::any_of(text, [](char c) { return c >= 'a' && c <= 'z'; })) {
-    findings_.warning(at, subject() + " is upper case in DICOM: " + in_quotes(text) +
-                              " matches no conforming object");
+    return findings_.warning(at, subject() + " is upper case in DICOM: " + in_quotes(text) +
+                                     " matches no conforming object");
   }
-  add_literal(text);
+  const std::string_view vr = field_.kind == Kind::kAeTitle ? std::string_view("AE") : field_.vr;
+  if (const std::string why = why_no_value(vr, text, glob); !why.empty()) {
+    findings_.warning(at, in_quotes(text) + " matches nothing: " + subject() + " " + why);
+  }
+}
+
+/// An address or a range; written in another way it is still the same one.
+void ValueCompiler::add_address(std::string_view text, const toml::source_region& at) {
+  const auto range = AddressRange::parse(text);
+  if (!range) {
+    return error(at,
+                 in_quotes(text) + ": " + range.error().detail +
+                     "; write \"10.1.2.3\", \"10.1.0.0/16\", \"fd00::/8\" or a glob, \"10.1.*\"");
+  }
+  if (range->has_host_bits()) {
+    findings_.warning(at, in_quotes(text) + " has bits behind its prefix, which count for nothing");
+  }
+  pattern_.addresses.push_back(*range);
+}
+
+void ValueCompiler::add_window(std::string_view text, const toml::source_region& at) {
+  const auto spans = parse_window(text);
+  if (!spans) {
+    return error(at, in_quotes(text) + " is no window of time: " + spans.error().detail);
+  }
+  for (const WeekSpan& span : *spans) {
+    pattern_.intervals.push_back({Scale::kWeekTime, static_cast<double>(span.begin),
+                                  static_cast<double>(span.end), false, true});
+  }
 }
 
 void ValueCompiler::add_expression(std::string_view text, const toml::source_region& at) {
@@ -229,8 +306,12 @@ void ValueCompiler::add_expression(std::string_view text, const toml::source_reg
   if (!expression->ok()) {
     return error(at, in_quotes(text) + " is no regular expression: " + expression->error());
   }
+  if (matches_everything(*expression)) {
+    findings_.warning(at, in_quotes(text) +
+                              " matches every value: for any value at all write \"*\", and in a "
+                              "regular expression '\\.' for a full stop");
+  }
   pattern_.expressions.push_back(std::move(expression));
-  parts_.push_back("/" + std::string(text));
 }
 
 void ValueCompiler::add_on_scale(std::string_view text, Scale scale,
@@ -244,7 +325,7 @@ void ValueCompiler::add_on_scale(std::string_view text, Scale scale,
   if (interval && interval->low > interval->high) {
     return error(at, in_quotes(text) + " is empty: it begins above its end");
   }
-  if (interval) return add_interval(*interval, text);
+  if (interval) return add_interval(*interval, at);
   // An age is compared with its unit; what a private element holds is not known.
   if (field_.kind == Kind::kUnknown || (scale == Scale::kAge && on_scale(text, scale))) {
     return add_literal(text);
@@ -255,12 +336,16 @@ void ValueCompiler::add_on_scale(std::string_view text, Scale scale,
     return error(at, subject() + " is compared as " + std::string(forms_of(scale)) + "; " +
                          in_quotes(text) + " is none of these");
   }
-  add_interval({scale, *low, *high}, text);
+  add_interval({scale, *low, *high}, at);
 }
 
 std::optional<double> ValueCompiler::bound(std::string_view text, Scale scale, bool latest) const {
   text = without_spaces(text);
   if (scale == Scale::kDateTime && text.find('.') != std::string_view::npos) return std::nullopt;
+  const bool exists =
+      scale == Scale::kTime ? is_clock(text.substr(0, text.find('.'))) : is_calendar(text);
+  const bool dated = scale == Scale::kDate || scale == Scale::kTime || scale == Scale::kDateTime;
+  if (dated && on_scale(text, scale) && !exists) return std::nullopt;
   if (scale != Scale::kAge || text.find_first_not_of("0123456789") != std::string_view::npos) {
     return on_scale(text, scale, latest);
   }
@@ -298,15 +383,15 @@ void ValueCompiler::add_sop_class(std::string_view text, const toml::source_regi
   constexpr std::string_view kGroup = "group:";
   if (text.starts_with(kGroup)) {
     const std::string_view group = text.substr(kGroup.size());
-    std::vector<std::string_view> known;
     bool found = false;
     for (const SopClass& each : sop_classes()) {
-      known.push_back(each.group);
-      if (each.group != group) continue;
+      if (!is_in_group(each, group)) continue;
       found = true;
       add_literal(each.uid);
     }
-    if (!found) error(at, "unknown group " + in_quotes(group) + suggestion(group, known));
+    if (!found) {
+      error(at, "unknown group " + in_quotes(group) + suggestion(group, sop_class_groups()));
+    }
     return;
   }
   if (Uid::parse(text)) return add_literal(text);
@@ -326,31 +411,32 @@ void ValueCompiler::add_transfer_syntax(std::string_view text, const toml::sourc
   error(at, "unknown transfer syntax " + in_quotes(text) + suggestion(text, known));
 }
 
-void ValueCompiler::add_literal(std::string_view text) {
-  pattern_.literals.emplace_back(text);
-  parts_.push_back("=" + std::string(text));
-}
+void ValueCompiler::add_literal(std::string_view text) { pattern_.literals.emplace_back(text); }
 
-void ValueCompiler::add_interval(Interval interval, std::string_view text) {
+void ValueCompiler::add_interval(const Interval& interval, const toml::source_region& at) {
+  if (const std::string why = why_no_number(field_.vr, interval); !why.empty()) {
+    findings_.warning(at, "this matches nothing: " + subject() + " " + why);
+  }
   pattern_.intervals.push_back(interval);
-  parts_.push_back("~" + std::string(text));
 }
 
 std::optional<Pattern> ValueCompiler::finish() && {
   if (failed_) return std::nullopt;
   std::ranges::sort(pattern_.literals);
   std::ranges::sort(parts_);
+  parts_.erase(std::unique(parts_.begin(), parts_.end()), parts_.end());
   for (const std::string& part : parts_) {
-    pattern_.canonical += std::to_string(part.size()) + part;
+    pattern_.canonical += (pattern_.canonical.empty() ? "" : ", ") + part;
   }
+  if (parts_.size() > 1) pattern_.canonical = "[" + pattern_.canonical + "]";
   return std::move(pattern_);
 }
 
 }  // namespace
 
 std::optional<Pattern> compile_value(const toml::node& value, const NamedField& field,
-                                     Findings& findings) {
-  ValueCompiler compiler(field, findings);
+                                     const Site& site, Findings& findings) {
+  ValueCompiler compiler(field, site, findings);
   compiler.add(value, false);
   return std::move(compiler).finish();
 }

@@ -1,5 +1,6 @@
 // What an admin types, and what the process answers to signals and probes.
 #include <fstream>
+#include <regex>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -54,6 +55,104 @@ TEST_F(CommandLine, CheckNamesThePlaceOfEachMistake) {
   EXPECT_NE(checked.output.find("did you mean 'Modality'?"), std::string::npos) << checked.output;
   EXPECT_NE(checked.output.find("10-test.toml:8:"), std::string::npos) << checked.output;
   EXPECT_NE(checked.output.find("did you mean 'first'?"), std::string::npos) << checked.output;
+}
+
+/// Prose has a space behind its '#' in rule files; in router.toml, what can be set has "# key =".
+std::string uncommented(const std::filesystem::path& file) {
+  static const std::regex kSetting("# (\\[|[a-z_]+ *= ).*");
+  std::ifstream in(file);
+  std::string text;
+  for (std::string line; std::getline(in, line);) {
+    const bool rule =
+        line.starts_with('#') && (!line.starts_with("# ") || line.starts_with("#  {"));
+    if (rule && file.parent_path().filename() == "rules.d") line.erase(0, 1);
+    if (std::regex_match(line, kSetting)) line.erase(0, 2);
+    text += line + "\n";
+  }
+  return text;
+}
+
+TEST_F(CommandLine, CheckAcceptsWhatIsShippedWithEverythingUncommented) {
+  TempDir folder;
+  const auto conf = folder / "conf";
+  std::filesystem::copy(std::filesystem::path(DR_SOURCE_DIR) / "conf", conf,
+                        std::filesystem::copy_options::recursive);
+  for (const char* file : {"router.toml", "rules.d/10-examples.toml", "rules.d/90-archive.toml"}) {
+    const std::string text = uncommented(conf / file);
+    std::ofstream(conf / file) << text;
+  }
+  ::setenv("ROUTER_AUDIT_KEY", "a key for tests", 1);
+  ::setenv("ROUTER_ADMIN_TOKEN", "a token for tests only", 1);
+  const auto checked =
+      run({router_program().string(), "check", "-c", (conf / "router.toml").string()});
+  EXPECT_EQ(checked.status, 0) << checked.output;
+  EXPECT_NE(checked.output.find("4 destination(s), 10 rule(s)"), std::string::npos)
+      << checked.output;
+  EXPECT_EQ(checked.output.find("warning: no rule routes"), std::string::npos) << checked.output;
+}
+
+TEST_F(CommandLine, CheckReadsTheRulesThoughTheConfigurationHasErrors) {
+  write_rules(router_, "[[rule]]\nname = \"a\"\nwhen = {}\nroute = [\"frist\"]\n");
+  std::ofstream(router_.config(), std::ios::app) << "[nodes]\n";
+  const auto checked = router_.run({"check"});
+  EXPECT_EQ(checked.status, 1);
+  EXPECT_NE(checked.output.find("did you mean 'node'?"), std::string::npos) << checked.output;
+  EXPECT_NE(checked.output.find("did you mean 'first'?"), std::string::npos) << checked.output;
+}
+
+TEST_F(CommandLine, CheckPrintsTheCanonicalRules) {
+  write_rules(router_,
+              "[[rule]]\nname = \"a\"\nroute = [\"first\"]\n"
+              "when = { not = { not = { Modality = [\"MR\", \"CT\"] } } }\n");
+  const auto canonical = router_.run({"check", "--canonical"});
+  EXPECT_EQ(canonical.status, 0);
+  EXPECT_NE(canonical.output.find("when = { \"Modality\" = [\"CT\", \"MR\"] }\n"),
+            std::string::npos)
+      << canonical.output;
+}
+
+TEST_F(CommandLine, ExplainTellsWhyOfAFileAndOfWhatTheJournalHas) {
+  write_rules(router_,
+              "[[rule]]\nname = \"emergency\"\nwhen = { source.ae_title = \"ED_*\" }\n"
+              "route = [\"peer\"]\npriority = \"high\"\n" +
+                  route_all({"first"}));
+  TempDir folder;
+  const auto file = write_part10({}, folder / "one.dcm");
+  const auto uid = file::Part10Reader::open(file.string())->header().sop_instance_uid.str();
+  const auto told = router_.ask({"explain", "--json", "--calling", "ED_1", file.string()});
+  EXPECT_EQ(told.at("file"), file.string());
+  EXPECT_EQ(told.at("sop_instance_uid"), uid);
+  EXPECT_EQ(told.at("route"), nlohmann::json::array({"peer"}));
+  const auto& rule = told.at("rules").at(0);
+  EXPECT_EQ(rule.at("rule"), "emergency");
+  EXPECT_EQ(rule.at("file"), "10-test.toml");
+  EXPECT_EQ(rule.at("line"), 1);
+  EXPECT_EQ(rule.at("conditions").at(0).at("seen"), "ED_1");
+  const auto words = router_.run({"explain", file.string()});
+  EXPECT_EQ(words.status, 0);
+  EXPECT_NE(words.output.find("10-test.toml:1 'emergency': does not match\n"
+                              "      no   source.ae_title = \"ED_*\", seen ''"),
+            std::string::npos)
+      << words.output;
+  EXPECT_NE(words.output.find("=> first\n"), std::string::npos) << words.output;
+
+  // Of the journal: the node's rules, which are the first ones, and the real sender.
+  peer_.stop();
+  write_rules(router_, route_all({"peer"}));
+  router_.process().send_signal(SIGHUP);
+  EXPECT_TRUE(soon([&] {
+    return router_.ask({"explain", "--json", file.string()}).at("rules_sha256") ==
+           router_.ask({"explain", "--json", send_one()}).at("rules_sha256");
+  }));
+  const auto waiting = send_one();
+  const auto stored = router_.ask({"explain", "--json", waiting});
+  EXPECT_EQ(stored.at("sop_instance_uid"), waiting);
+  EXPECT_EQ(stored.at("route"), nlohmann::json::array({"peer"}));
+  EXPECT_EQ(stored.at("decided").at("route"), nlohmann::json::array({"peer"}));
+  EXPECT_EQ(router_.run({"explain", "1.2.3.4.5"}).status, 1);
+  EXPECT_EQ(router_.run({"explain", (folder / "none.dcm").string()}).status, 3);
+  EXPECT_EQ(router_.run({"explain"}).status, 2);
+  EXPECT_EQ(router_.log().find("ED_1"), std::string::npos);
 }
 
 TEST_F(CommandLine, ServeRefusesWhatCheckRefuses) {

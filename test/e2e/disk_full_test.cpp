@@ -72,9 +72,7 @@ TEST(DiskFull, NothingIsAcceptedAllIsDeliveredAndSpaceEndsIt) {
   }
   EXPECT_GT(acknowledged.size(), 100U);
   // The object that met the limit, or the association that came after it.
-  EXPECT_TRUE(refused.find("A700") != std::string::npos ||
-              refused == "rejected: 2/3/1")
-      << refused;
+  EXPECT_TRUE(refused.find("A700") != std::string::npos || refused == "rejected: 2/3/1") << refused;
   disk.fill();
   EXPECT_FALSE(modality.send({write_part10({}, own / "two.dcm")}).at("files").at(0).at("ok"));
   // Result 2, source 3, reason 1 (PS3.8 9.3.4): try again later.

@@ -58,13 +58,14 @@ TEST_F(ConfigTest, WhatIsShippedAsACommentIsValidToo) {
   }
   EXPECT_GT(uncommented, 30);
   ::setenv("ROUTER_AUDIT_KEY", "a key for tests", 1);
+  ::setenv("ROUTER_PSEUDONYM_KEY", "a longer key for tests", 1);
   ::setenv("ROUTER_ADMIN_TOKEN", "a token for tests only", 1);
   ::setenv("PG_PASSWORD", "p", 1);
   ::setenv("MYSQL_PASSWORD", "m", 1);
   EXPECT_EQ(complaints(text), "");
   const auto loaded = load(text);
   ASSERT_TRUE(loaded.config);
-  EXPECT_EQ(loaded.config->destinations.size(), 2U);
+  EXPECT_EQ(loaded.config->destinations.size(), 4U);
   EXPECT_EQ(loaded.config->admin.tokens.at(0).token, "a token for tests only");
   EXPECT_EQ(loaded.config->postgresql->url, "postgresql://router@127.0.0.1/router");
   EXPECT_EQ(loaded.config->postgresql->password, "p");
@@ -129,6 +130,39 @@ TEST_F(ConfigTest, PathsAreRelativeToTheFile) {
   EXPECT_EQ(loaded.config->destinations.at(0).path, (folder_ / "y").string());
 }
 
+TEST_F(ConfigTest, RulesAreToldWhatTheyReferTo) {
+  const auto loaded = load(
+      "[node]\ntimezone = \"Europe/Berlin\"\n"
+      "[[listener]]\nname = \"in\"\nbind = \"0.0.0.0:11199\"\n"
+      "[[source]]\nae_title = \"PACS\"\n[[source]]\nae_title = \"*\"\n"
+      "[[destination]]\nname = \"f\"\nkind = \"folder\"\npath = \"x\"\n"
+      "[[destination]]\nname = \"pacs\"\nkind = \"dimse\"\nhost = \"pacs.example\"\n"
+      "port = 11199\nae_title = \"PACS\"\n"
+      "[[destination]]\nname = \"self\"\nkind = \"dimse\"\nhost = \"127.0.0.1\"\n"
+      "port = 11199\nae_title = \"ROUTER\"\n");
+  ASSERT_TRUE(loaded.config);
+  const rules::Site site = loaded.config->site();
+  EXPECT_EQ(site.targets, (std::set<std::string>{"f", "pacs", "self"}));
+  EXPECT_EQ(site.destinations, site.targets);
+  EXPECT_EQ(site.listeners, std::set<std::string>{"in"});
+  EXPECT_EQ(site.sources, std::set<std::string>{"PACS"});
+  ASSERT_EQ(site.peers.size(), 2U);
+  EXPECT_EQ(site.peers[0].ae_title, "PACS");
+  EXPECT_FALSE(site.peers[0].is_this_node);
+  EXPECT_TRUE(site.peers[1].is_this_node);
+  EXPECT_EQ(site.zone.week_time(UtcMicros{}), "Thu 01:00");
+}
+
+TEST_F(ConfigTest, WithErrorsWhatIsUnderstoodIsThereForTheRules) {
+  const auto loaded = load(
+      "[node]\nnmae = \"x\"\n"
+      "[[destination]]\nname = \"f\"\nkind = \"folder\"\npath = \"x\"\n");
+  EXPECT_FALSE(loaded.config);
+  ASSERT_TRUE(loaded.understood);
+  EXPECT_EQ(loaded.understood->targets(), std::set<std::string>{"f"});
+  EXPECT_FALSE(load("[node\n").understood);
+}
+
 struct Wrong {
   const char* text;
   const char* complaint;
@@ -162,9 +196,9 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"[limits]\nmemory = \"1 GiB\"\n",
               "4:10: 'memory': expected a size such as \"64KiB\", \"10MB\" or \"2GiB\""},
         Wrong{"[limits]\nmemory = \"1MiB\"\n", "4:10: 'memory' must be at least 67108864B"},
-        Wrong{"[node]\ntimezone = \"Europe/Berlin\"\n",
-              "4:12: 'timezone = \"Europe/Berlin\"' is not supported by this version yet; it has "
-              "only \"UTC\""},
+        Wrong{"[node]\ntimezone = \"Europe/Berlyn\"\n",
+              "4:12: 'Europe/Berlyn': there is no such time zone: write \"UTC\" or "
+              "\"Europe/Berlin\""},
         Wrong{"[node]\nae_title = \"ANAMETHATISTOOLONG\"\n",
               "4:12: an AE title has 1 to 16 characters, without backslash"},
         Wrong{"[[source]]\nae_title = \"CT1\"\naddresses = [\"10.1.0.0/33\"]\n",

@@ -23,6 +23,7 @@ class FakeNode final : public admin::NodeView {
   std::string metrics = "# nothing\n";
   std::optional<Error> trace_fails;
   std::atomic<int> asked = 0;
+  std::shared_ptr<const rules::RuleSet> in_force;
 
   admin::Readiness readiness() override {
     ++asked;
@@ -70,6 +71,12 @@ class FakeNode final : public admin::NodeView {
     return std::ranges::find(known, name, &delivery::DestinationStatus::name) != known.end();
   }
   std::vector<delivery::DestinationStatus> destinations() override { return known; }
+  std::shared_ptr<const rules::RuleSet> rules() override { return in_force; }
+  admin::Sender unnamed_sender() override { return {}; }
+  Result<nlohmann::json> explain(const std::string& uid) override {
+    if (uid != "1.2.3") return Error{Errc::kNotFound, "not in the journal"};
+    return nlohmann::json{{"sop_instance_uid", uid}};
+  }
 };
 
 }  // namespace dr::test

@@ -1,5 +1,6 @@
 #include "router/admin/http_server.h"
 
+#include <array>
 #include <fstream>
 #include <mutex>
 #include <thread>
@@ -10,7 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dimse/file/part10_writer.h"
+#include "test/dimse/encoding/data_set_builder.h"
 #include "test/router/admin/fake_node.h"
+#include "test/support/temp_dir.h"
 
 namespace dr::admin {
 namespace {
@@ -138,6 +142,150 @@ TEST_F(HttpServerTest, WithTokensOnlyTheirHoldersAreAnswered) {
   for (const auto& failure : failures()) {
     EXPECT_EQ(failure.find("0123456789"), std::string::npos) << "a token in the log";
   }
+}
+
+/// A file that is mostly pixel data, in pieces of a megabyte.
+httplib::ContentProvider object_of(std::string head, std::size_t octets) {
+  return [head = std::move(head), octets](std::size_t at, std::size_t, httplib::DataSink& sink) {
+    static const std::string kZeros(1U << 20, '\0');
+    const std::string_view piece =
+        at < head.size() ? std::string_view(head).substr(at) : std::string_view(kZeros);
+    return sink.write(piece.data(), std::min(piece.size(), octets - at));
+  };
+}
+
+std::string small_object() {
+  const Bytes head = file::part10_head({uid_literal("1.2.840.10008.5.1.4.1.1.2"),
+                                        uid_literal("1.2.3"),
+                                        uid_literal("1.2.840.10008.1.2.1"),
+                                        uid_literal("1.2.4"),
+                                        "",
+                                        {}});
+  encoding::DataSetBuilder set;
+  set.element(encoding::tags::kSopInstanceUid, encoding::vr('U', 'I'),
+              std::string_view("1.2.3\0", 6))
+      .element(encoding::tags::kModality, encoding::vr('C', 'S'), "CT");
+  return std::string(as_text(head)) + std::string(as_text(set.bytes()));
+}
+
+class ExplainOverHttp : public HttpServerTest {
+ protected:
+  ExplainOverHttp() {
+    const test::TempDir folder;
+    std::ofstream(folder / "10.toml")
+        << "[[rule]]\nname = \"r\"\nroute = [\"archive\"]\n"
+           "when = { Modality = \"CT\", source.ae_title = \"ED_*\" }\n";
+    node_.in_force = rules::RuleSet::load(folder.path().string(), {"archive"}).rules;
+  }
+  httplib::Result post(const std::string& body, const std::string& type,
+                       const std::string& query = "", const httplib::Headers& headers = {}) {
+    httplib::Client client("127.0.0.1", server_->port());
+    return client.Post("/api/v1/explain" + query, headers, body, type);
+  }
+};
+
+TEST_F(ExplainOverHttp, AnObjectComesInAndTheDecisionOut) {
+  serve();
+  const auto answer = post(small_object(), "application/dicom", "?calling=ED_1");
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->status, 200) << answer->body;
+  const auto document = nlohmann::json::parse(answer->body);
+  EXPECT_EQ(document.at("sop_instance_uid"), "1.2.3");
+  EXPECT_EQ(document.at("route"), nlohmann::json({"archive"}));
+  EXPECT_EQ(document.at("rules").at(0).at("matched"), true);
+  EXPECT_EQ(document.at("rules").at(0).at("conditions").at(0),
+            (nlohmann::json{
+                {"key", "Modality"}, {"expected", "\"CT\""}, {"seen", "CT"}, {"matched", true}}));
+  EXPECT_TRUE(document.at("rejected").is_null());
+  EXPECT_EQ(document.at("extract"), false);
+  EXPECT_EQ(document.at("transforms"), nlohmann::json::object());
+  const auto other = post(small_object(), "application/dicom", "?calling=CT1");
+  ASSERT_TRUE(other);
+  EXPECT_EQ(nlohmann::json::parse(other->body).at("route"), nlohmann::json::array());
+}
+
+TEST_F(ExplainOverHttp, AnObjectIsNotHeldInMemory) {
+  serve();
+  httplib::Client client("127.0.0.1", server_->port());
+  client.set_read_timeout(60);
+  const std::size_t octets = 200U << 20;
+  const auto resident = [] {
+    std::ifstream statm("/proc/self/statm");
+    std::size_t all = 0;
+    std::size_t pages = 0;
+    statm >> all >> pages;
+    return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  };
+  const std::size_t before = resident();
+  std::size_t most = 0;
+  auto provider = object_of(small_object(), octets);
+  const auto answer = client.Post(
+      "/api/v1/explain?calling=ED_1", octets,
+      [&](std::size_t at, std::size_t length, httplib::DataSink& sink) {
+        most = std::max(most, resident());
+        return provider(at, length, sink);
+      },
+      "application/dicom");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200) << answer->body;
+  EXPECT_LT(most - std::min(before, most), 64U << 20);
+}
+
+TEST_F(ExplainOverHttp, WhatIsNoObjectIsSaid) {
+  serve();
+  EXPECT_EQ(post("no object", "application/dicom")->status, 400);
+  EXPECT_EQ(post(small_object() + "cut", "application/dicom")->status, 400);
+  EXPECT_EQ(post(small_object(), "application/dicom", "?calling=SEVENTEEN_LETTERS")->status, 400);
+  EXPECT_EQ(post(small_object(), "application/dicom", "?from=ct1")->status, 400);
+  EXPECT_EQ(post(small_object(), "application/dicom", "?caling=CT1")->status, 400);
+  EXPECT_EQ(post(small_object(), "text/plain")->status, 400);
+  EXPECT_EQ(status("/api/v1/explain"), 405);
+}
+
+TEST_F(ExplainOverHttp, AnObjectOfTheJournalGoesByItsUid) {
+  serve();
+  EXPECT_EQ(post(R"({"sop_instance_uid": "1.2.3"})", "application/json")->status, 200);
+  EXPECT_EQ(post(R"({"sop_instance_uid": "1.2.4"})", "application/json")->status, 404);
+  for (const char* bad :
+       {"", "{}", "[]", R"({"sop_instance_uid": 5})", R"({"sop_instance_uid": "x"})",
+        R"({"sop_instance_uid": "1.2.3", "more": 1})"}) {
+    EXPECT_EQ(post(bad, "application/json")->status, 400) << bad;
+  }
+}
+
+TEST_F(ExplainOverHttp, IsForThoseWhoMayRead) {
+  serve({{"ops", kSecret, {"read"}}, {"boss", kOperator, {"operate"}}});
+  EXPECT_EQ(post(small_object(), "application/dicom")->status, 401);
+  EXPECT_EQ(post(small_object(), "application/dicom", "", bearer(kOperator))->status, 403);
+  EXPECT_EQ(post(small_object(), "application/dicom", "", bearer(kSecret))->status, 200);
+}
+
+TEST_F(ExplainOverHttp, ABodyAboveAGibibyteOrOfUnknownLengthIsRefusedUnread) {
+  serve();
+  const std::string head =
+      "POST /api/v1/explain HTTP/1.1\r\nHost: localhost:" + std::to_string(server_->port()) +
+      "\r\nContent-Type: application/dicom\r\n";
+  EXPECT_EQ(raw(head + "Content-Length: 1073741825\r\n\r\n").substr(0, 12), "HTTP/1.1 413");
+  EXPECT_EQ(raw(head + "Transfer-Encoding: chunked\r\n\r\n").substr(0, 12), "HTTP/1.1 411");
+}
+
+TEST_F(ExplainOverHttp, OthersAreAnsweredWhileTwoObjectsCome) {
+  serve();
+  const std::string head =
+      "POST /api/v1/explain HTTP/1.1\r\nHost: localhost:" + std::to_string(server_->port()) +
+      "\r\nContent-Type: application/dicom\r\nContent-Length: 1000000\r\n\r\nx";
+  const std::array<int, 2> slow{connected(), connected()};
+  for (const int fd : slow) {
+    EXPECT_GT(::send(fd, head.data(), head.size(), MSG_NOSIGNAL), 0);
+  }
+  // They are being taken once a third one is told so.
+  int third = 200;
+  while (third == 200) third = post(small_object(), "application/dicom")->status;
+  EXPECT_EQ(third, 503);
+  EXPECT_EQ(status("/healthz"), 200);
+  for (const int fd : slow) ::close(fd);
+  while (third == 503) third = post(small_object(), "application/dicom")->status;
+  EXPECT_EQ(third, 200);
 }
 
 TEST_F(HttpServerTest, MalformedHeadsAreRefused) {

@@ -97,6 +97,9 @@ void use_everything(Metrics& metrics) {
   metrics.synced({0.004, 3, 3000});
   const auto delivered = outcome(journal::DeliveryState::kDelivered, "delivered");
   metrics.delivery_ended({delivered, from_micros(2'000'000)});
+  auto returned = outcome(journal::DeliveryState::kSkipped, "skipped");
+  returned.reason = "loop";
+  metrics.delivery_ended({returned, from_micros(2'000'000)});
   metrics.audit_written("sqlite", 5);
   metrics.audit_refused("sqlite", 1);
   metrics.rules_reloaded(true, from_micros(50'000'000));
@@ -134,6 +137,7 @@ const std::map<std::string, std::set<std::string>> kNames = {
     {"store_responses_total", {"listener", "status"}},
     {"association_rejections_total", {"listener", "reason"}},
     {"destination_concurrency", {"destination"}},
+    {"loop_guard_total", {"destination"}},
     {"build_info", {"version", "commit"}},
 };
 
@@ -182,6 +186,7 @@ TEST(Metrics, CountsWhatHappened) {
   EXPECT_EQ(value(R"(deliveries_total{destination="orthanc",outcome="delivered"})"), 1);
   EXPECT_EQ(value(R"(delivery_seconds_sum{destination="orthanc"})"), 2);
   EXPECT_EQ(value(R"(route_latency_seconds_sum{destination="orthanc"})"), 10);
+  EXPECT_EQ(value(R"(loop_guard_total{destination="orthanc"})"), 1);
   EXPECT_EQ(value(R"(queue_objects{destination="orthanc",state="held"})"), 6);
   EXPECT_EQ(value(R"(queue_oldest_seconds{destination="orthanc"})"), 60);
   EXPECT_EQ(value(R"(queue_oldest_seconds{destination="archive"})"), 0);

@@ -166,6 +166,28 @@ TEST(Rows, AnOutcomeIsItsDeliveryAndTheStateThatItLeaves) {
   EXPECT_EQ(state.changed_sequence, 42U);
 }
 
+TEST(Rows, WhatWaitsIsDeferredWithItsReasonAndTheLatestTime) {
+  auto waits = object();
+  for (auto& route : waits.routes) route.wait = {1, 60'000'000, 90'000'000, 0};
+  auto made = rows(record_of(RecordType::kObject, waits));
+  EXPECT_EQ(std::get<db::InstanceRow>(made.at(0)).state, "deferred");
+  const auto& state = std::get<db::InstanceStateRow>(made.back());
+  EXPECT_EQ(state.state, "waiting");
+  EXPECT_EQ(state.reason, "after_series");
+  EXPECT_EQ(state.next_attempt, from_micros(90'001'000));
+  waits.routes.front().wait = {};
+  made = rows(record_of(RecordType::kObject, waits));
+  EXPECT_EQ(std::get<db::InstanceRow>(made.at(0)).state, "routed") << "one copy goes at once";
+}
+
+TEST(Rows, AnOutcomeWithoutAnAttemptIsNoDelivery) {
+  auto skipped = outcome(DeliveryState::kSkipped);
+  skipped.attempt = 0;
+  const auto made = rows(record_of(RecordType::kOutcome, skipped));
+  ASSERT_EQ(made.size(), 1U);
+  EXPECT_EQ(std::get<db::InstanceStateRow>(made.at(0)).state, "skipped");
+}
+
 TEST(Rows, OnlyWhatIsTriedAgainHasANextAttempt) {
   for (const auto state : {DeliveryState::kWaiting, DeliveryState::kUnknown, DeliveryState::kHeld,
                            DeliveryState::kDelivered, DeliveryState::kSkipped}) {

@@ -138,7 +138,7 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
     journal::Options options;
     options.segment_octets = 16U << 20;
     options.ahead_octets = 0;
-    options.recent_octets = 0;  // so that a disk that fails is met
+    options.recent_octets = 0;  // what is read comes from the disk
     return options;
   }
   journal::Journal& journal() {
@@ -174,6 +174,8 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
     }
     if (open_folder_) context.open_folder = open_folder_;
     if (manual_time_) context.timers = &timers_;
+    context.spool = disk_.get();
+    context.transformer = transformer_in_context_;
     auto engine = std::make_unique<DeliveryEngine>(std::move(context), std::move(destinations));
     engine->start();
     const std::scoped_lock lock(engine_mutex_);
@@ -249,6 +251,7 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
   SystemClock clock_;
   test::ManualTimers timers_;
   bool manual_time_ = false;
+  Transformer* transformer_in_context_ = nullptr;
   std::function<Result<std::unique_ptr<FileSystem>>(const std::string&)> open_folder_;
   BlockPool blocks_{64U << 20};
   std::unique_ptr<RecordingObserver> observer_ = std::make_unique<RecordingObserver>();

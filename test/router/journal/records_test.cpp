@@ -111,6 +111,14 @@ TEST(Records, OtherKindsComeBack) {
   EXPECT_EQ(decode_operator(encode(action))->who, "root");
 }
 
+TEST(Records, AWholeThatIsCompleteComesBackAsItWas) {
+  const GatheredRecord gathered{"orthanc", {1, 60, 5400, 2}, uid_literal("1.2.3"), at(1),
+                                at(2),     Sequence{7},      Sequence{9},          3,
+                                "quiet"};
+  EXPECT_EQ(*decode_gathered(encode(gathered)), gathered);
+  EXPECT_FALSE(decode_gathered(encode(OperatorRecord{})));
+}
+
 TEST(Records, EveryTruncationAndEveryExtensionIsRefused) {
   const Bytes whole = encode(full_object());
   for (std::size_t n = 0; n < whole.size(); ++n) {

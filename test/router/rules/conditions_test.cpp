@@ -424,5 +424,104 @@ TEST(Condition, ThePlanIsWhatTheRulesAndTheNodeAskFor) {
   EXPECT_EQ(rules->scan_plan().tags(), wanted);
 }
 
+/// ProcedureCodeSequence with these items.
+Object with_items(const std::vector<Bytes>& items, encoding::Encoding encoding = {},
+                  std::string_view syntax = kExplicitLe) {
+  DataSetBuilder set(encoding);
+  set.undefined({0x0008, 0x1032}, vr('S', 'Q'));
+  for (const Bytes& item : items) set.item().raw(item).end_item();
+  set.end_sequence();
+  return {.data_set = set.bytes(), .transfer_syntax = syntax};
+}
+
+TEST(Condition, PrivateElementsInsideOfSequencesHaveTheBlockOfTheirOwnItem) {
+  for (const bool explicit_vr : {true, false}) {
+    const encoding::Encoding encoding{explicit_vr, false};
+    const auto item = [&](std::uint16_t block, std::string_view creator, std::string_view value) {
+      DataSetBuilder set(encoding);
+      set.element({0x0019, 0x0010}, vr('L', 'O'), "OTHER ")
+          .element({0x0019, block}, vr('L', 'O'), creator)
+          .element({0x0019, 0x1001}, vr('L', 'O'), "other ")
+          .element({0x0019, static_cast<std::uint16_t>(block << 8 | 0x01)}, vr('L', 'O'), value);
+      return set.bytes();
+    };
+    const std::string key = "ProcedureCodeSequence.(0019,ACME,01)";
+    const auto object = with_items({item(0x11, "ACME", "first "), item(0x42, "ACME", "second"),
+                                    item(0x11, "SOMEBODY", "third ")},
+                                   encoding, explicit_vr ? kExplicitLe : kImplicitLe);
+    EXPECT_TRUE(matches("{ \"" + key + "\" = \"first\" }", object)) << explicit_vr;
+    EXPECT_TRUE(matches("{ \"" + key + "\" = \"second\" }", object)) << explicit_vr;
+    EXPECT_FALSE(matches("{ \"" + key + "\" = [\"other\", \"third\"] }", object)) << explicit_vr;
+    EXPECT_TRUE(matches("{ \"ProcedureCodeSequence[3].(0019,ACME,01)\" = \"\" }", object));
+  }
+}
+
+TEST(Condition, PathsGoThroughPrivateSequences) {
+  DataSetBuilder inner;
+  inner.element({0x0008, 0x0100}, vr('S', 'H'), "A1");
+  DataSetBuilder set;
+  set.element({0x0029, 0x0042}, vr('L', 'O'), "ACME")
+      .undefined({0x0029, 0x4210}, vr('S', 'Q'))
+      .item()
+      .raw(inner.bytes())
+      .end_item()
+      .end_sequence();
+  const Object object{.data_set = set.bytes()};
+  EXPECT_TRUE(matches("{ \"(0029,ACME,10).CodeValue\" = \"A1\" }", object));
+  EXPECT_TRUE(matches("{ \"(0029,ACME,10)\".CodeValue = \"A1\" }", object));
+  EXPECT_TRUE(matches("{ \"(0029,ACME,10)[1].CodeValue\" = \"A1\" }", object));
+  EXPECT_FALSE(matches("{ \"(0029,OTHER,10).CodeValue\" = \"A1\" }", object));
+  EXPECT_FALSE(matches("{ \"(0029,ACME,10)\" = \"\" }", object));
+}
+
+TEST(Condition, AnItemMayHaveACharacterSetOfItsOwn) {
+  const auto item = [](std::string_view charset, std::string_view meaning) {
+    DataSetBuilder set;
+    if (!charset.empty()) set.element(kCharacterSet, vr('C', 'S'), charset);
+    set.element({0x0008, 0x0104}, vr('L', 'O'), meaning);
+    return set.bytes();
+  };
+  auto object = with_items({item("ISO_IR 192",
+                                 "Sch\xc3\xa4"
+                                 "del "),
+                            item("",
+                                 "Sch\xe4"
+                                 "del")});
+  DataSetBuilder head;
+  head.element(kCharacterSet, vr('C', 'S'), "ISO_IR 100");
+  object.data_set.insert(object.data_set.begin(), head.bytes().begin(), head.bytes().end());
+  EXPECT_TRUE(matches("{ \"ProcedureCodeSequence[1].CodeMeaning\" = \"Schädel\" }", object));
+  EXPECT_TRUE(matches("{ \"ProcedureCodeSequence[2].CodeMeaning\" = \"Schädel\" }", object));
+}
+
+TEST(Condition, AddressesAreComparedByRangeHoweverTheyAreWritten) {
+  const auto from = [](const char* address) {
+    auto object = ct();
+    object.address = address;
+    return object;
+  };
+  EXPECT_TRUE(matches("{ source.address = \"10.1.0.0/16\" }", from("10.1.255.255")));
+  EXPECT_FALSE(matches("{ source.address = \"10.1.0.0/16\" }", from("10.2.0.0")));
+  EXPECT_TRUE(matches("{ source.address = \"FD00:0::1\" }", from("fd00::1")));
+  EXPECT_TRUE(matches("{ source.address = [\"::1\", \"fd00::/8\"] }", from("fdff::2%eth0")));
+  EXPECT_FALSE(matches("{ source.address = \"0.0.0.0/0\" }", from("fd00::1")));
+  EXPECT_TRUE(matches("{ not = { source.address = \"0.0.0.0/0\" } }", from("")));
+}
+
+TEST(Condition, SopClassesBelongToGroups) {
+  const auto in = [](const char* group, const char* sop_class) {
+    auto object = ct();
+    object.sop_class = sop_class;
+    return matches("{ sop_class = \"group:" + std::string(group) + "\" }", object);
+  };
+  EXPECT_TRUE(in("images", "1.2.840.10008.5.1.4.1.1.2"));
+  EXPECT_TRUE(in("images", "1.2.840.10008.5.1.4.1.1.481.1")) << "RT images are images";
+  EXPECT_FALSE(in("images", "1.2.840.10008.5.1.4.1.1.481.3"));
+  EXPECT_FALSE(in("images", "1.2.840.10008.5.1.4.1.1.88.11"));
+  for (const char* group : {"structured reports", "structured-reports", "report"}) {
+    EXPECT_TRUE(in(group, "1.2.840.10008.5.1.4.1.1.88.11")) << group;
+  }
+}
+
 }  // namespace
 }  // namespace dr::rules

@@ -76,9 +76,12 @@ struct Object {
   std::string listener = "modalities";
   std::string tls_subject{};
   std::string user{};
+  UtcMicros received{};
 };
 
-inline Decision decide(const RuleSet& rules, const Object& object) {
+/// Calls `ask` with the object as rules see it.
+template <class Ask>
+auto ask_about(const RuleSet& rules, const Object& object, Ask ask) {
   const AeTitle calling = *AeTitle::parse(object.calling);
   const AeTitle called = *AeTitle::parse(object.called);
   const Uid sop_class = uid_literal(object.sop_class);
@@ -86,8 +89,16 @@ inline Decision decide(const RuleSet& rules, const Object& object) {
   encoding::HeaderScanner header(rules.scan_plan(), transfer_syntax);
   header.feed(object.data_set);
   header.finish();
-  return rules.decide({calling, called, object.address, object.listener, object.tls_subject,
-                       object.user, sop_class, transfer_syntax, UtcMicros{}, header});
+  return ask(Facts{calling, called, object.address, object.listener, object.tls_subject,
+                   object.user, sop_class, transfer_syntax, object.received, header});
+}
+
+inline Decision decide(const RuleSet& rules, const Object& object) {
+  return ask_about(rules, object, [&](const Facts& facts) { return rules.decide(facts); });
+}
+
+inline Explanation explain(const RuleSet& rules, const Object& object) {
+  return ask_about(rules, object, [&](const Facts& facts) { return rules.explain(facts); });
 }
 
 /// Whether a rule with this one condition (`{ ... }`) matches.

@@ -115,7 +115,7 @@ TEST(RuleFolder, APipeIsNotWaitedFor) {
 }
 
 TEST(RuleFolder, AMissingOneIsAnError) {
-  const auto loaded = RuleSet::load("/nonexistent/rules.d", {});
+  const auto loaded = RuleSet::load("/nonexistent/rules.d", std::set<std::string>{});
   EXPECT_EQ(loaded.rules, nullptr);
   ASSERT_EQ(loaded.diagnostics.size(), 1U);
   EXPECT_EQ(loaded.diagnostics[0].to_string(),

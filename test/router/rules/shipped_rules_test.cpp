@@ -37,21 +37,57 @@ TEST(ShippedRules, EveryExampleIsValidWhenUncommented) {
   const RuleFolder folder;
   folder.write("10-examples.toml", uncommented(text_of("10-examples.toml")));
   folder.write("90-archive.toml", text_of("90-archive.toml"));
-  const auto loaded = folder.load();
+  const auto loaded =
+      RuleSet::load(folder.folder().string(), {"archive", "orthanc", "dcm4chee", "xnat"});
   for (const Diagnostic& d : loaded.diagnostics) ADD_FAILURE() << d.to_string();
   ASSERT_TRUE(loaded.rules);
-  EXPECT_EQ(loaded.rules->rules().size(), 7U);
+  EXPECT_EQ(loaded.rules->rules().size(), 10U);
 }
 
-TEST(ShippedRules, ExamplesDoWhatTheySay) {
-  const auto rules = rules_of(uncommented(text_of("10-examples.toml")));
-  auto emergency = with({0x0008, 0x0060}, "CS", "CT");
+class Examples : public testing::Test {
+ protected:
+  Examples() {
+    folder_.write("10-examples.toml", uncommented(text_of("10-examples.toml")));
+    rules_ =
+        RuleSet::load(folder_.folder().string(), {"archive", "orthanc", "dcm4chee", "xnat"}).rules;
+  }
+  std::string routes(const Object& object) const {
+    const Decision decision = decide(*rules_, object);
+    if (decision.refuse) return "refused";
+    std::string text;
+    for (const Route& route : decision.routes) {
+      text += route.destination + std::to_string(static_cast<int>(route.priority)) + " ";
+    }
+    return text + (decision.extract ? "extract" : "");
+  }
+  static Object object(std::string_view modality, std::string_view patient) {
+    encoding::DataSetBuilder set;
+    set.element({0x0008, 0x0060}, encoding::vr('C', 'S'), modality)
+        .element({0x0010, 0x0020}, encoding::vr('L', 'O'), patient);
+    return {.data_set = set.bytes()};
+  }
+
+  RuleFolder folder_;
+  std::shared_ptr<const RuleSet> rules_;
+};
+
+TEST_F(Examples, DoWhatTheySay) {
+  ASSERT_TRUE(rules_);
+  EXPECT_EQ(routes(object("CT", "")), "refused");
+  EXPECT_EQ(routes(object("CT", "QA-1 ")), "archive1 ");
+  EXPECT_EQ(routes(object("CT", "4711")), "orthanc1 dcm4chee1 ");
+  auto plan = object("RTPLAN", "4711");
+  plan.sop_class = "1.2.840.10008.5.1.4.1.1.481.5";
+  EXPECT_EQ(routes(plan), "orthanc1 xnat1 extract");
+  auto emergency = object("CT", "4711");
   emergency.calling = "ED_CT2";
-  const auto decision = decide(*rules, emergency);
-  ASSERT_EQ(decision.matched.size(), 2U);
-  EXPECT_EQ(rules->rules()[decision.matched[0]].name, "CT of the emergency department first");
-  EXPECT_EQ(rules->rules()[decision.matched[1]].name, "no patient, no storage");
-  EXPECT_EQ(decision.refuse, 0x0124);
+  EXPECT_EQ(routes(emergency), "orthanc1 dcm4chee0 archive0 ");
+  auto bulk = object("US", "4711");
+  bulk.calling = "MIGRATION";
+  bulk.received = UtcMicros(std::chrono::hours(20));  // a Thursday
+  EXPECT_EQ(routes(bulk), "orthanc1 dcm4chee2 ");
+  bulk.received = UtcMicros(std::chrono::hours(12));
+  EXPECT_EQ(routes(bulk), "orthanc1 ");
 }
 
 }  // namespace

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "dimse/base/uid.h"
+#include "router/delivery/settings.h"
+#include "router/journal/records.h"
+
+namespace dr::delivery {
+
+/// Octets of one data set, as far as two of them are told apart here.
+struct Octets {
+  std::uint64_t count = 0;
+  std::uint32_t crc = 0;  // CRC32C
+};
+
+/// Knows what was sent where, so that what a peer sends back unchanged is not sent to it again. The
+/// last million objects, in 16 MiB that are taken with the first; after a restart nothing: an
+/// object then goes round once more. Thread-safe.
+class LoopGuard {
+ public:
+  /// From before the first octet leaves: the peer may be faster than the note of its answer.
+  void sent(std::string_view destination, const Uid& sop_instance_uid, Octets octets);
+  /// Whether `record` came from that destination, by its AE title or address, and is what was sent
+  /// there. An address of this machine says nothing: everybody on it has that. May wait for name
+  /// resolution, though only where all else fits.
+  bool returned(const DestinationSettings& destination, const journal::ObjectRecord& record,
+                Octets octets) const;
+
+ private:
+  /// The latest of those whose hashes share a bucket stands first.
+  struct Entry {
+    std::uint64_t hash = 0;
+    std::uint32_t crc = 0;
+    std::uint32_t count = 0;  // its low half
+    friend bool operator==(const Entry&, const Entry&) = default;
+  };
+  static constexpr std::size_t kWays = 4;
+  static constexpr std::size_t kBuckets = 1U << 18;
+
+  static Entry entry(std::string_view destination, const Uid& sop_instance_uid, Octets octets);
+  bool was_sent(const Entry& entry) const;
+
+  mutable std::mutex mutex_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace dr::delivery
