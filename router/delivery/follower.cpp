@@ -128,7 +128,6 @@ void Follower::resume(Sequence watermark) {
     const auto some = core_->context.journal.open_deliveries(after, kRecordsATurn);
     for (const journal::OpenDelivery& open : some) {
       if (open.instance > watermark) break;
-      if (open.instance > retraced_) retrace(watermark);
       while (!resume_one(open)) {
         if (pause()) return;
       }
@@ -168,8 +167,11 @@ bool Follower::resume_one(const journal::OpenDelivery& open) {
     read_ = open.instance;
   }
   const journal::WaitRecord wait = untouched_wait(record_, open);
+  // Only what waits needs to know what the records behind the cursor say; all else leaves at once.
   if (wait.until != 0 && !all_retraced_) {
-    gathering_.object(open.instance, open.destination, wait, record_, now());
+    if (open.instance <= retraced_) {
+      gathering_.object(open.instance, open.destination, wait, record_, now());
+    }
     postponed_.push_back(open);
     return true;
   }
