@@ -12,7 +12,10 @@
 int main(int argc, char** argv) {
   const std::string_view mode = argc > 1 ? argv[1] : "";
   const auto run = [mode](const dr::worker::Request& request) {
-    if (mode == "crash") std::raise(SIGSEGV);
+    if (mode == "crash") {
+      std::signal(SIGSEGV, SIG_DFL);  // sanitizers would report it and leave
+      std::raise(SIGSEGV);
+    }
     while (mode == "hang") poll(nullptr, 0, -1);
     return dr::rules::run_transform(request.octets, request.inputs, request.outputs);
   };
