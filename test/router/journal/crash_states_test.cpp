@@ -12,6 +12,13 @@
 namespace dr::journal {
 namespace {
 
+// ThreadSanitizer takes ten times as long, and looks for something else.
+#if defined(__SANITIZE_THREAD__)
+constexpr std::size_t kEvery = 16;
+#else
+constexpr std::size_t kEvery = 1;
+#endif
+
 struct Acknowledged {
   std::size_t operations = 0;  // of the file system, when done was called
   std::string text;
@@ -133,7 +140,7 @@ TEST_F(CrashStates, AcknowledgedSurvivesEveryOneOfThem) {
   run_workload();
   ASSERT_FALSE(HasFatalFailure());
   std::size_t states = 0;
-  for (std::size_t n = 0; n <= files_.operations() && !HasFailure(); ++n) {
+  for (std::size_t n = 0; n <= files_.operations() && !HasFailure(); n += kEvery) {
     for (const Survives what : {Survives::kNothing, Survives::kEverything, Survives::kTorn,
                                 Survives::kNoNames, Survives::kNamesOnly}) {
       check(n, what, 0);
@@ -145,7 +152,7 @@ TEST_F(CrashStates, AcknowledgedSurvivesEveryOneOfThem) {
     }
   }
   std::printf("crash states: %zu, of %zu operations\n", states, files_.operations());
-  EXPECT_GE(states, 6'000U);
+  EXPECT_GE(states, 6'000U / kEvery);
 }
 
 }  // namespace
