@@ -30,7 +30,7 @@ Result<void> write_segmentation(const Extraction& extraction, const ResultUids& 
                                 const std::filesystem::path& path,
                                 std::vector<std::uint16_t>& segments);
 
-/// Writes volume, surface, diameter and mean dose of each segmented ROI as a measurement report
+/// Writes volume, surface and diameter of each segmented ROI as a measurement report
 /// (PS3.16 TID 1500, with TID 1411) in a Comprehensive SR (PS3.3 A.35.3) that refers to the
 /// segmentation. `segments`: as write_segmentation() gave them. kNotFound: nothing measured; kIo.
 Result<void> write_report(const Extraction& extraction, const ResultUids& uids,

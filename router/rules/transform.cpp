@@ -8,6 +8,7 @@
 
 #include "router/rules/field_name.h"
 #include "router/rules/suggest.h"
+#include "router/rules/toml_text.h"
 
 namespace dr::rules {
 namespace {
@@ -65,61 +66,42 @@ Result<Template::Part> read_part(std::string_view text) {
 }
 
 /// A TOML basic string.
-std::string in_toml(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto octet = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (octet < 0x20 || octet == 0x7f) {
-      out += "\\u00";
-      out += kHex[octet >> 4];
-      out += kHex[octet & 15];
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
-
 template <class Range, class Text>
 std::string list(const Range& all, const Text& text) {
   std::string out = "[";
   for (const auto& each : all) {
     if (out.size() > 1) out += ',';
-    out += in_toml(text(each));
+    out += toml_string(text(each));
   }
   return out + ']';
 }
 
 std::string canonical(const SetAction& a) {
-  return "set=" + in_toml(a.path.text) + ",to=" + in_toml(a.to.text);
+  return "set=" + toml_string(a.path.text) + ",to=" + toml_string(a.to.text);
 }
 std::string canonical(const RemoveAction& a) {
   return "remove=" + list(a.what, [](const Selector& s) { return s.text; }) +
          (a.everywhere ? ",everywhere=true" : "");
 }
 std::string canonical(const CopyAction& a) {
-  return "copy=" + in_toml(a.from.text) + ",to=" + in_toml(a.to.text);
+  return "copy=" + toml_string(a.from.text) + ",to=" + toml_string(a.to.text);
 }
 std::string canonical(const MapAction& a) {
   constexpr const char* kWords[] = {"hold", "keep", "empty"};
-  return "map=" + in_toml(a.path.text) + ",file=" + in_toml(a.file) +
-         ",sha256=" + in_toml(a.sha256) +
-         ",missing=" + in_toml(kWords[static_cast<std::size_t>(a.missing)]);
+  return "map=" + toml_string(a.path.text) + ",file=" + toml_string(a.file) +
+         ",sha256=" + toml_string(a.sha256) +
+         ",missing=" + toml_string(kWords[static_cast<std::size_t>(a.missing)]);
 }
 std::string canonical(const ReplaceAction& a) {
-  return "replace=" + in_toml(a.path.text) + ",pattern=" + in_toml(a.pattern) +
-         ",with=" + in_toml(a.with);
+  return "replace=" + toml_string(a.path.text) + ",pattern=" + toml_string(a.pattern) +
+         ",with=" + toml_string(a.with);
 }
 std::string canonical(const PrefixAction& a) {
-  return "prefix=" + in_toml(a.path.text) + ",with=" + in_toml(a.with);
+  return "prefix=" + toml_string(a.path.text) + ",with=" + toml_string(a.with);
 }
 std::string canonical(const UidRemapAction& a) {
   return "uid_remap=" +
-         (a.paths.empty() ? in_toml("all")
+         (a.paths.empty() ? toml_string("all")
                           : list(a.paths, [](const ElementPath& p) { return p.text; })) +
          (a.reversible ? ",reversible=true" : "");
 }
@@ -132,7 +114,7 @@ std::string canonical(const DeidentifyAction& a) {
   return out + (a.accept_pixels ? ",pixels=\"accept\"" : "");
 }
 std::string canonical(const OriginalAttributesAction& a) {
-  return "original_attributes=" + in_toml(a.reason);
+  return "original_attributes=" + toml_string(a.reason);
 }
 
 bool has_filter(const Template& text, Filter::Kind a, Filter::Kind b) {
