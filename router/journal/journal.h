@@ -25,6 +25,7 @@ struct Options {
   std::uint64_t recent_octets = 64U << 20;       // of what was written last, kept in memory
   std::uint64_t disk_reserve = 0;                // below this much free disk: kNoSpace for objects
   std::chrono::milliseconds idle_sync{200};      // lazy records are synced at the latest after this
+  std::chrono::microseconds overlap_syncs_from{3000};  // typical time from which several run
 };
 
 /// What a start found; each number is also logged and counted.

@@ -55,7 +55,7 @@ Result<void> Writer::start(const Start& from) {
   Group group(offset_, kPage);
   if (auto written = write(group, true); !written) return written;
   written_.push_back({segment_, std::move(group), next_sequence_});
-  if (auto synced = sync(); !synced) return synced;
+  if (auto settled = settle(); !settled) return settled;
   listener_ = listener;
   large_due_ = true;
   thread_ = std::thread([this] { run(); });
@@ -118,17 +118,18 @@ std::optional<Error> Writer::refusing() const {
 void Writer::run() {
   name_thread("journal");
   while (gather()) {
-    write_batch();
-    stuck_ = !batch_.empty();
-    if (making_ && !stuck_) making_->all_written = true;
+    if (auto ended = end_rounds(); !ended) fence(ended.error());
+    if (!can_wait()) {
+      write_batch();
+      stuck_ = !batch_.empty();
+      if (making_ && !stuck_) making_->all_written = true;
+    }
     finish_flush();
     housekeep();
   }
   refuse_objects({Errc::kCancelled, "the journal is closed"});
   if (fenced()) return;
-  if (!written_.empty()) {
-    if (auto synced = sync(); !synced) return fence(synced.error());
-  }
+  if (auto settled = settle(); !settled) return fence(settled.error());
   if (told_group_ < last_with_records_) write_marker();
   if (!fenced()) last_checkpoint();
   remove_large_files();
@@ -143,9 +144,7 @@ void Writer::finish_flush() {
     const std::scoped_lock lock(mutex_);
     if (flush_done_ >= flushing_) return;
   }
-  if (!written_.empty()) {
-    if (auto synced = sync(); !synced) return fence(synced.error());
-  }
+  if (auto settled = settle(); !settled) return fence(settled.error());
   const std::scoped_lock lock(mutex_);
   flush_done_ = flushing_;
   flushed_.notify_all();
@@ -157,7 +156,7 @@ bool Writer::gather() {
   std::unique_lock lock(mutex_);
   const auto awake = [this] {
     return stopping_ || !incoming_.empty() || flush_wanted_ > flushing_ ||
-           (made_.load() && batch_.empty());
+           (made_.load() && batch_.empty()) || (!rounds_.empty() && rounds_.front()->done);
   };
   if (const auto due = deadline()) {
     wake_.wait_until(lock, *due, awake);
@@ -167,6 +166,7 @@ bool Writer::gather() {
   std::move(incoming_.begin(), incoming_.end(), std::back_inserter(batch_));
   incoming_.clear();
   flushing_ = flush_wanted_;
+  hurried_ = stopping_ || flush_wanted_ > flush_done_;
   // What still found no space at the last attempt is given up.
   if (!stopping_ || (!batch_.empty() && !stuck_)) return true;
   closed_ = true;
@@ -209,7 +209,7 @@ void Writer::write_batch() {
     const bool wants_sync = group.wants_sync();
     auto done = write(group);
     written_.push_back({segment_, std::move(group), first});
-    if (done && wants_sync) done = sync();
+    if (done && wants_sync) done = make_durable();
     if (!done) return fence(done.error());
   }
 }
@@ -230,9 +230,7 @@ void Writer::refuse_objects(const Error& why) {
 Result<bool> Writer::make_room(const Pending& pending) {
   if (new_group().fits(pending)) return true;
   // Groups of the old segment must be durable before any of the new one is: a header there says so.
-  if (!written_.empty()) {
-    if (auto synced = sync(); !synced) return std::move(synced).error();
-  }
+  if (auto settled = settle(); !settled) return std::move(settled).error();
   auto file = pool_.take(!pending.is_object());
   const bool starved = !file;
   {
@@ -299,51 +297,20 @@ Result<void> Writer::write(Group& group, bool opens_epoch) {
   return {};
 }
 
-Result<void> Writer::sync() {
-  const SteadyTime before = clock_.now_steady();
-  if (auto synced = segment_->file->sync(); !synced) return synced;
-  synced_ = clock_.now_utc();
-  const SteadyTime after = clock_.now_steady();
-  durable_group_ = last_written_;
-  synced_oldest_ = told_oldest_;
-  unsynced_since_.reset();
-  last_sync_ = std::chrono::steady_clock::now();
-  SyncStats stats;
-  stats.seconds = std::chrono::duration<double>(after - before).count();
-  for (Written& written : written_) {
-    stats.octets += written.group.total_octets();
-    for (Group::Entry& entry : written.group.entries()) {
-      if (entry.pending.header.type == RecordType::kGathered) {
-        stats.routed = entry.pending.header.sequence;
-      }
-      if (!entry.pending.is_object()) continue;
-      ++stats.objects;
-      if (!entry.pending.routes.empty()) stats.routed = entry.pending.header.sequence;
-    }
-  }
-  publish(synced_);
-  if (listener_ != nullptr) listener_->synced(stats);
-  recycle_announced();
-  return {};
-}
-
 /// What is durable becomes readable, then its senders are told, then its consumers.
-void Writer::publish(UtcMicros synced) {
-  Sequence watermark{};
+void Writer::publish(std::vector<Written> published, UtcMicros synced, Sequence last) {
   bool advanced = false;
   {
     const std::scoped_lock lock(state_.mutex);
-    for (Written& written : written_) {
+    for (Written& written : published) {
       Segment& segment = *written.segment;
       segment.groups.push_back(
           {static_cast<std::uint32_t>(value(written.first) - value(segment.first_sequence)),
            synced});
       for (Group::Entry& entry : written.group.entries()) publish_one(written.segment, entry);
     }
-    watermark = Sequence{value(next_sequence_) - 1};
-    advanced = watermark != std::exchange(state_.watermark, watermark);
+    advanced = last != std::exchange(state_.watermark, last);
   }
-  std::vector<Written> published = std::exchange(written_, {});
   for (Written& written : published) {
     for (Group::Entry& entry : written.group.entries()) {
       if (entry.pending.done) entry.pending.done(entry.pending.header.sequence);
@@ -354,7 +321,7 @@ void Writer::publish(UtcMicros synced) {
       recent_.keep(written.segment->number, entry.offset, std::move(entry.pending));
     }
   }
-  if (listener_ != nullptr && advanced) listener_->advanced(watermark);
+  if (listener_ != nullptr && advanced) listener_->advanced(last);
 }
 
 void Writer::publish_one(const std::shared_ptr<Segment>& segment, Group::Entry& entry) {
@@ -387,14 +354,21 @@ void Writer::fence(const Error& why) {
     const std::scoped_lock lock(state_.mutex);
     state_.fenced = fenced;
   }
-  for (Written& written : written_) {
+  std::vector<Written> failed;
+  for (const auto& round : rounds_) {
+    if (round->thread.joinable()) round->thread.join();
+    std::move(round->written.begin(), round->written.end(), std::back_inserter(failed));
+  }
+  rounds_.clear();
+  std::move(written_.begin(), written_.end(), std::back_inserter(failed));
+  written_.clear();
+  for (Written& written : failed) {
     for (Group::Entry& entry : written.group.entries()) {
       // The record may have reached the disk all the same; a restart decides.
       if (entry.pending.large) entry.pending.large->keep();
       if (entry.pending.done) entry.pending.done(fenced);
     }
   }
-  written_.clear();
   unsynced_since_.reset();
   fail_all();
   {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -77,8 +79,28 @@ class Writer {
  private:
   using Time = std::chrono::steady_clock::time_point;
 
+  struct Written {
+    std::shared_ptr<Segment> segment;
+    Group group;
+    Sequence first{};
+  };
+  /// Groups that one sync makes durable.
+  struct Round {
+    std::vector<Written> written;
+    std::uint64_t last_group = 0;
+    std::uint64_t oldest = 0;  // segment, in the last of their headers
+    Sequence last{};
+    std::unique_ptr<File> file;  // of its own, where other syncs are under way
+    std::thread thread;
+    std::atomic<bool> done{false};
+    // Of the thread, until it is done.
+    Result<void> synced;
+    double seconds = 0;
+  };
+
   void run();
   bool gather();
+  bool can_wait() const;
   void finish_flush();
   std::optional<Time> deadline() const;
   void write_batch();
@@ -87,8 +109,13 @@ class Writer {
   Result<void> enter_segment(FreeFile file);
   Group new_group() const { return {offset_, segment_->capacity - offset_, options_.page_aligned}; }
   Result<void> write(Group& group, bool opens_epoch = false);
-  Result<void> sync();
-  void publish(UtcMicros synced);
+  Result<void> make_durable();
+  Result<void> settle();
+  void begin_round(bool beside);
+  void begin_round_beside();
+  Result<void> end_round();
+  Result<void> end_rounds();
+  void publish(std::vector<Written> written, UtcMicros synced, Sequence last);
   void publish_one(const std::shared_ptr<Segment>& segment, Group::Entry& entry);
   void housekeep();
   void write_marker();
@@ -132,6 +159,7 @@ class Writer {
   std::shared_ptr<Segment> segment_;
   std::uint64_t offset_ = 0;    // where the next group goes
   std::uint64_t flushing_ = 0;  // requests made when the batch was taken
+  bool hurried_ = false;        // what is queued is to be written now, come what may
   bool stuck_ = false;          // the batch could not be written for want of space
   std::uint64_t next_group_ = 1;
   std::uint64_t next_segment_ = 1;
@@ -154,16 +182,15 @@ class Writer {
   std::atomic<bool> made_{false};  // making_->written is ready
   std::uint64_t octets_since_checkpoint_ = 0;
   std::uint64_t records_since_checkpoint_ = 0;
-  std::uint64_t checkpoint_segment_ = 0;  // the last one that the newest checkpoint knows
-  std::uint64_t covered_ = 0;             // both know all of the segments below this one
-  bool moving_ = false;                   // too much is kept for too little
-  std::set<std::uint64_t> not_moved_;     // segments with objects that can not be read
-  struct Written {
-    std::shared_ptr<Segment> segment;
-    Group group;
-    Sequence first{};
-  };
-  std::vector<Written> written_;                   // not synced yet
+  std::uint64_t checkpoint_segment_ = 0;           // the last one that the newest checkpoint knows
+  std::uint64_t covered_ = 0;                      // both know all of the segments below this one
+  bool moving_ = false;                            // too much is kept for too little
+  std::set<std::uint64_t> not_moved_;              // segments with objects that can not be read
+  std::vector<Written> written_;                   // no sync of them has begun
+  std::deque<std::unique_ptr<Round>> rounds_;      // whose syncs are under way
+  double sync_seconds_ = 0;                        // of a sync, typically
+  bool overlapping_ = false;                       // syncs take so long that several run
+  bool round_due_ = false;                         // once one of them ends
   std::vector<std::shared_ptr<Segment>> retired_;  // not announced yet
   std::thread thread_;
 };

@@ -23,7 +23,7 @@ void Writer::housekeep() {
   if (fenced()) return;
   const Time now = std::chrono::steady_clock::now();
   if (unsynced_since_ && now >= *unsynced_since_ + options_.idle_sync) {
-    if (auto synced = sync(); !synced) return fence(synced.error());
+    if (auto settled = settle(); !settled) return fence(settled.error());
   }
   if ((cursors_.dirty() || large_due_) &&
       now >= cursors_stored_.value_or(Time{}) + std::chrono::seconds(1)) {
@@ -56,7 +56,7 @@ void Writer::write_marker() {
   Group group(offset_, kPage);
   auto done = write(group);
   written_.push_back({segment_, std::move(group), next_sequence_});
-  if (done) done = sync();
+  if (done) done = settle();
   if (!done) fence(done.error());
 }
 
@@ -101,9 +101,7 @@ void Writer::keep_checkpoints() {
 /// Outcomes count in the ledger before they are written, so what is encoded here may be ahead of
 /// the disk: it gets its name only after all that had been appended by now is synced.
 void Writer::begin_checkpoint() {
-  if (!written_.empty()) {
-    if (auto synced = sync(); !synced) return fence(synced.error());
-  }
+  if (auto settled = settle(); !settled) return fence(settled.error());
   auto octets = std::make_shared<Bytes>();
   {
     const std::scoped_lock lock(state_.mutex);
@@ -124,9 +122,7 @@ void Writer::begin_checkpoint() {
 
 void Writer::finish_checkpoint() {
   if (!made_.load() || !making_->all_written) return;
-  if (!written_.empty()) {
-    if (auto synced = sync(); !synced) return fence(synced.error());
-  }
+  if (auto settled = settle(); !settled) return fence(settled.error());
   made_.store(false);
   auto done = making_->written.get();
   if (done) done = checkpoints_.commit(making_->group);
@@ -206,7 +202,9 @@ void Writer::move_forward() {
     not_moved_.insert(from->number);
   }
   write_batch();
-  if (!fenced()) reclaim();
+  if (fenced()) return;
+  if (auto settled = settle(); !settled) return fence(settled.error());
+  reclaim();
 }
 
 Result<Pending> Writer::moved(Sequence instance, const Segment& from) const {

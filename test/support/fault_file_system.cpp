@@ -74,7 +74,7 @@ class FaultFileSystem::OpenFile final : public File {
   }
 
   Result<void> sync() override {
-    Operation operation{Kind::kSync, node_->number, "", "", 0, {}};
+    Operation operation{Kind::kSync, node_->number, "", "", files_.operations(), {}};
     if (auto error = files_.ask(operation)) return std::move(*error);
     const std::scoped_lock lock(files_.mutex_);
     files_.remember(std::move(operation));
@@ -199,9 +199,11 @@ std::unique_ptr<FaultFileSystem> FaultFileSystem::crash(std::size_t operations, 
         pending[operation.file].push_back(&operation);
         break;
       case Kind::kSync:
-        for (const Operation* each : pending[operation.file])
+        std::erase_if(pending[operation.file], [&](const Operation* each) {
+          if (each >= log_.data() + operation.offset) return false;  // came while it went on
           change(durable[operation.file], *each);
-        pending.erase(operation.file);
+          return true;
+        });
         break;
       case Kind::kCreate:
       case Kind::kRename:

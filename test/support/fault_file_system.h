@@ -30,10 +30,10 @@ struct Operation {
   };
   Kind kind{};
   std::uint64_t file = 0;
-  std::string name;  // kCreate, kRename, kUnlink; folder of kSyncDir and kMakeDir
-  std::string to;    // kRename
-  std::uint64_t offset = 0;
-  Bytes data;  // kWrite
+  std::string name;          // kCreate, kRename, kUnlink; folder of kSyncDir and kMakeDir
+  std::string to;            // kRename
+  std::uint64_t offset = 0;  // kSync: how many operations went before its beginning
+  Bytes data;                // kWrite
 };
 
 /// What of the unsynced part of the past a crash leaves.
