@@ -340,7 +340,9 @@ class Node::Impl final : public admin::NodeView {
     }
     hooks.synced = [this](const journal::SyncStats& stats) {
       if (stats.routed != journal::Sequence::kNone) tell_engine(stats.routed);
-      if (stats.objects > 0) digester_->received(stats.octets);
+      if (stats.objects == 0) return;
+      digester_->received(stats.octets);
+      if (snapshots_) snapshots_->received(stats.octets);
     };
     hooks.damaged = [this](journal::Sequence s, const Error& why) { engine_->damaged(s, why); };
     if (chain_) {

@@ -33,10 +33,7 @@ class Digester::Impl {
   ~Impl() { stop(); }
 
   void advanced(Sequence watermark) { wake_.advanced(watermark); }
-  void received(std::uint64_t octets) {
-    received_ += octets;
-    last_received_ = std::chrono::steady_clock::now();
-  }
+  void received(std::uint64_t octets) { stand_back_.received(octets); }
   void stop() {
     if (!thread_.joinable()) return;
     wake_.stop();
@@ -92,6 +89,7 @@ class Digester::Impl {
   }
   void pass(Sequence position) {
     position_ = position;
+    if (position >= journal_.watermark()) stand_back_.caught_up();
     cursor_.advance(appended_.empty() ? position : Sequence{value(appended_.front()) - 1});
   }
 
@@ -109,23 +107,16 @@ class Digester::Impl {
     return appended;
   }
 
-  void give_way() {
-    while (!wake_.stopping() && received_ < digested_ + kMostBehind &&
-           std::chrono::steady_clock::now() - last_received_.load() < kCalm) {
-      wake_.pause(kCalm);
-    }
-  }
-
   Result<std::string> sha256_of(Sequence instance) {
     auto body = journal_.open_body(instance);
     if (!body) return std::move(body).error();
     bool good = EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
     for (;;) {
-      give_way();
+      stand_back_.wait(wake_);
       const auto n = (*body)->read(buffer_);
       if (!n) return n.error();
       if (*n == 0) break;
-      digested_ += *n;
+      stand_back_.done(*n);
       good = good && EVP_DigestUpdate(context_.get(), buffer_.data(), *n) == 1;
     }
     std::array<unsigned char, EVP_MAX_MD_SIZE> octets{};
@@ -138,11 +129,9 @@ class Digester::Impl {
   journal::Journal& journal_;
   journal::Cursor& cursor_;
   Wake wake_;
-  std::atomic<std::uint64_t> received_{0};  // octets since the start
-  std::atomic<SteadyTime> last_received_{};
+  StandBack stand_back_{kMostBehind};
   // What follows is of the thread.
   Sequence position_;
-  std::uint64_t digested_ = 0;     // octets
   std::deque<Sequence> appended_;  // objects whose digests are not known to be durable
   std::unique_ptr<EVP_MD_CTX, FreeContext> context_{EVP_MD_CTX_new()};
   Bytes buffer_ = Bytes(kReadOctets);

@@ -15,7 +15,6 @@ namespace dr::audit {
 class Digester {
  public:
   static constexpr std::uint64_t kMostBehind = 2ULL << 30;  // octets that came in since the start
-  static constexpr std::chrono::milliseconds kCalm{3};  // without an object: nobody is in a hurry
 
   explicit Digester(journal::Journal& journal);
   ~Digester();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -52,6 +53,36 @@ class Wake {
   journal::Sequence watermark_{};
   journal::Sequence wanted_{};
   bool stopping_ = false;
+};
+
+/// How a consumer that nobody waits for leaves cores, memory and disk to what comes in: it goes on
+/// once for a moment no object came, or once it is too far behind.
+class StandBack {
+ public:
+  explicit StandBack(std::uint64_t most_behind) : most_behind_(most_behind) {}
+
+  /// Objects of so many octets have just become durable. Any thread.
+  void received(std::uint64_t octets) {
+    received_ += octets;
+    last_received_ = std::chrono::steady_clock::now();
+  }
+  /// So many octets are dealt with; what came in before the start does not count. One thread.
+  void done(std::uint64_t octets) { done_ = std::min(done_ + octets, received_.load()); }
+  void caught_up() { done_ = received_; }
+  /// Until it is time to go on, or Wake::stop(). One thread.
+  void wait(Wake& wake) {
+    while (!wake.stopping() && received_ < done_ + most_behind_ &&
+           std::chrono::steady_clock::now() - last_received_.load() < kCalm) {
+      wake.pause(kCalm);
+    }
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kCalm{3};  // without an object: nobody is in a hurry
+  const std::uint64_t most_behind_;                     // octets
+  std::atomic<std::uint64_t> received_{0};              // octets since the start
+  std::atomic<std::chrono::steady_clock::time_point> last_received_{};
+  std::uint64_t done_ = 0;  // of them
 };
 
 /// Growing waits between tries of what fails for a while.

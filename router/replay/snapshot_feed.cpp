@@ -54,6 +54,7 @@ class SnapshotFeed::Impl {
   ~Impl() { stop(); }
 
   void advanced(Sequence watermark) { wake_.advanced(watermark); }
+  void received(std::uint64_t octets) { stand_back_.received(octets); }
   void stop() {
     if (!thread_.joinable()) return;
     wake_.stop();
@@ -94,10 +95,13 @@ class SnapshotFeed::Impl {
       if (!record) return record.error();
       if (!*record) {
         end = std::max(end, watermark);
+        stand_back_.caught_up();
         break;
       }
       end = (**record).sequence;
       if ((**record).type != journal::RecordType::kObject) continue;
+      stand_back_.wait(wake_);
+      stand_back_.done((**record).body_octets);
       if (auto snapshot = take(**record)) batch.push_back(std::move(*snapshot));
     }
     if (!batch.empty()) {
@@ -142,7 +146,7 @@ class SnapshotFeed::Impl {
   void pass_over() {
     const std::uint64_t done = value(cursor_.position());
     const std::uint64_t durable = value(journal_.watermark());
-    if (durable - std::min(done, durable) <= kMostBehind) return;
+    if (durable - std::min(done, durable) <= kMostKept) return;
     cursor_.advance(Sequence{durable});
     log::event(log::Level::kError, "snapshots.lost", {{"records", durable - done}});
   }
@@ -154,6 +158,7 @@ class SnapshotFeed::Impl {
   const ValueHash hash_;
   journal::Cursor& cursor_;
   audit::Wake wake_;
+  audit::StandBack stand_back_{kMostBehind};
   // What follows is of the thread.
   std::unique_ptr<SnapshotStore> store_;
   std::optional<SteadyTime> purged_;
@@ -166,6 +171,7 @@ SnapshotFeed::SnapshotFeed(journal::Journal& journal, const Clock& clock, std::s
     : impl_(std::make_unique<Impl>(journal, clock, std::move(path), std::move(settings))) {}
 SnapshotFeed::~SnapshotFeed() = default;
 void SnapshotFeed::advanced(Sequence watermark) { impl_->advanced(watermark); }
+void SnapshotFeed::received(std::uint64_t octets) { impl_->received(octets); }
 void SnapshotFeed::stop() { impl_->stop(); }
 
 }  // namespace dr::replay

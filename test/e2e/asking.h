@@ -23,9 +23,9 @@ inline std::string metric(const Router& router, const std::string& name) {
   return answer->body.substr(value, answer->body.find('\n', value) - value);
 }
 
-/// Asked until it is so, for ten seconds unless told otherwise.
+/// Asked until it is so, for a minute unless told otherwise.
 inline testing::AssertionResult soon(const std::function<bool()>& so,
-                                     std::chrono::milliseconds most = std::chrono::seconds(10)) {
+                                     std::chrono::milliseconds most = std::chrono::minutes(1)) {
   const auto end = std::chrono::steady_clock::now() + most;
   do {
     if (so()) return testing::AssertionSuccess();

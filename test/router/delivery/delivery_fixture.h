@@ -199,6 +199,12 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
     disk_ = std::move(disk);
   }
 
+  /// The same, once the disk knows what has become of its objects.
+  void settle_and_die() {
+    ASSERT_TRUE(journal().flush(kPatience));
+    die();
+  }
+
   struct Object {
     journal::ObjectRecord record;
     Bytes data;

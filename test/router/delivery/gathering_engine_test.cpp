@@ -95,7 +95,7 @@ TEST_F(GatheringEngine, AWholeThatWasCompleteIsKnownToALaterLife) {
   observer_->wait_for_queued("archive", 2);
   pass_quiet();
   delivered(2);
-  die();
+  settle_and_die();
   run();
   const auto late = append_one(kHold);
   const auto held = observer_->wait_for_state("archive", DeliveryState::kHeld, 1);
@@ -104,7 +104,7 @@ TEST_F(GatheringEngine, AWholeThatWasCompleteIsKnownToALaterLife) {
   EXPECT_EQ(held[0].reason, "late");
   ASSERT_EQ(queue().size(), 1U);
   EXPECT_EQ(queue()[0].reason, "late");
-  die();
+  settle_and_die();
   run();
   const auto sent = append_one(kSend);
   EXPECT_EQ(delivered(1), numbers({sent})) << "late, and this time to be sent";
@@ -117,7 +117,7 @@ TEST_F(GatheringEngine, TheWholeIsSentAgainInALaterLifeToo) {
   observer_->wait_for_queued("archive", 2);
   pass_quiet();
   delivered(2);
-  die();
+  settle_and_die();
   run();
   const auto third = append_one(kAgain);
   observer_->wait_for_queued("archive", 1);
@@ -182,7 +182,7 @@ TEST_F(HoldUntilReferences, OneWhoseImagesPassedInAnEarlierLifeGoesAtOnce) {
   const test::ObjectSpec image;
   append_image(image);
   delivered(1);
-  die();
+  settle_and_die();
   run();
   const auto structures = append_structure_set(image.sop_instance_uid, image.series_instance_uid);
   EXPECT_EQ(delivered(1), numbers({structures}));

@@ -138,7 +138,7 @@ TEST_F(TransformedDelivery, ARouteThatIsHeldIsHeldAtOnceAndAfterARestart) {
   const auto outcome = observer_->wait_for_outcomes("archive", 1).front();
   EXPECT_EQ(outcome.state, DeliveryState::kHeld);
   EXPECT_EQ(outcome.reason, "conflicting_transforms");
-  die();
+  settle_and_die();
   start({archive()});
   append(an_object({"archive"}));  // is read behind what was there at the start
   EXPECT_EQ(observer_->wait_for_outcomes("archive", 1).front().state, DeliveryState::kDelivered);
