@@ -201,7 +201,7 @@ class DeliveryTest : public testing::Test, protected journal::Listener {
 
   /// The same, once the disk knows what has become of its objects.
   void settle_and_die() {
-    ASSERT_TRUE(journal().flush(kPatience));
+    ASSERT_TRUE(journal().flush(RecordingObserver::kPatience));
     die();
   }
 
