@@ -124,6 +124,7 @@ class Writer {
   void finish_checkpoint();
   void last_checkpoint();
   std::shared_ptr<Segment> worth_moving();
+  bool may_move() const;
   void move_forward();
   Result<Pending> moved(Sequence instance, const Segment& from) const;
   bool fenced() const;

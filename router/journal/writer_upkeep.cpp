@@ -173,17 +173,21 @@ std::shared_ptr<Segment> Writer::worth_moving() {
   return best;
 }
 
+/// Never into the reserve.
+bool Writer::may_move() const {
+  const auto free = files_.free_octets();
+  const bool room = pool_.size() > 1 || (free && *free > 2 * options_.segment_octets);
+  return room && !refusing();
+}
+
 /// Writes what still waits in a segment again, at the end. The states are those of now, and every
 /// outcome that is appended from now on stands behind the copy (the batch is empty): read in order,
 /// the records come to the same. Until the copy is durable the ledger leads to the original. Done
 /// in slices, between which senders get their turn.
 void Writer::move_forward() {
-  const auto free = files_.free_octets();
-  const bool room = pool_.size() > 1 || (free && *free > 2 * options_.segment_octets);
-  // Never into the reserve.
-  const std::shared_ptr<Segment> from = room && !refusing() ? worth_moving() : nullptr;
-  moving_ = from != nullptr;
-  if (!from) return;
+  const std::shared_ptr<Segment> from = worth_moving();
+  moving_ = from != nullptr && may_move();
+  if (!moving_) return;
   std::vector<Sequence> instances;
   {
     const std::scoped_lock lock(state_.mutex);
