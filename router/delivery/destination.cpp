@@ -166,7 +166,7 @@ Destination::Decision Destination::decide(const Attempt& attempt, const AttemptR
   std::chrono::milliseconds pause{0};
   switch (result.ending) {
     case Ending::kDelivered:
-      record.state = DeliveryState::kDelivered;
+      record.state = result.verified ? DeliveryState::kVerified : DeliveryState::kDelivered;
       return decision;
     case Ending::kDamaged:
       record.state = DeliveryState::kDamaged;
