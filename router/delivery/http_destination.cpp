@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "dimse/base/thread_name.h"
-#include "router/delivery/transformer.h"
 
 namespace dr::delivery {
 
@@ -70,22 +69,12 @@ std::optional<Delivery> HttpDestination::next() {
 }
 
 AttemptResult HttpDestination::deliver(HttpClient& client, Attempt& attempt) {
-  auto object = open_object(core_->context.journal, attempt.delivery.instance);
-  if (!object) return unreadable(object.error());
-  if (const auto* const route = route_to(object->record, name())) {
-    if (const auto why = why_held(*route, settings_); !why.empty()) return held(why);
-    if (!route->transform.empty()) {
-      Transformer* const transformer = core_->context.transformer;
-      if (transformer == nullptr) return held("no_transformer");
-      const std::string transform = route->transform;
-      object = transformer->transform(*std::move(object), transform);
-      if (!object) return not_transformed(object.error(), attempt.delivery.attempts);
-    }
-  }
-  attempt.transfer_syntax_uid = object->record.transfer_syntax_uid;
-  core_->loops.sent(name(), object->record.sop_instance_uid, {object->octets, object->crc});
-  AttemptResult result = send(client, *object);
-  result.octets = object->octets;
+  auto copy = open_copy(attempt);
+  if (auto* const result = std::get_if<AttemptResult>(&copy)) return std::move(*result);
+  auto& object = std::get<StoredObject>(copy);
+  core_->loops.sent(name(), object.record.sop_instance_uid, {object.octets, object.crc});
+  AttemptResult result = send(client, object);
+  result.octets = object.octets;
   return result;
 }
 
