@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "router/delivery/http_client.h"
 #include "router/rules/suggest.h"
 #include "router/rules/toml_reader.h"
 #include "router/rules/units.h"
@@ -257,14 +258,15 @@ class Loader {
     if (d.kind == delivery::Kind::kFolder) {
       std::string path;
       if (table.require("path", path)) d.path = absolute(folder_, path);
+    } else if (delivery::is_http(d.kind)) {
+      http_destination(table, d);
     } else {
       dimse_destination(table, d);
     }
     read_only_word(table, "transcode", "never");
-    read_only_word(table, "verify", "none");
-    for (const std::string_view later :
-         {"allow_lossy", "commit", "duplicate_window", "window", "bandwidth", "tls", "url",
-          "username", "password", "token", "project", "subject", "session"}) {
+    if (d.kind != delivery::Kind::kOrthanc) read_only_word(table, "verify", "none");
+    for (const std::string_view later : {"allow_lossy", "commit", "duplicate_window", "window",
+                                         "bandwidth", "tls", "project", "subject", "session"}) {
       table.unsupported(later);
     }
     table.finish();
@@ -276,16 +278,15 @@ class Loader {
       into = *kind;
       return;
     }
-    const std::vector<std::string_view> later{"stow", "orthanc", "xnat"};
-    const std::vector<std::string_view> known{"dimse", "folder"};
-    if (std::ranges::find(later, text) != later.end()) {
+    const std::vector<std::string_view> known{"dimse", "folder", "orthanc", "stow"};
+    if (text == "xnat") {
       table.error("kind", "kind '" + text + "' is not supported by this version yet");
     } else {
       table.error("kind", "unknown kind '" + text + "'" + rules::suggestion(text, known));
     }
   }
 
-  void dimse_destination(TableReader& table, delivery::DestinationSettings& d) {
+  void profile(TableReader& table, delivery::DestinationSettings& d) {
     using delivery::Profile;
     read_word<Profile>(table, "profile",
                        {{"generic", Profile::kGeneric},
@@ -293,6 +294,10 @@ class Loader {
                         {"dcm4chee", Profile::kDcm4chee},
                         {"xnat", Profile::kXnat}},
                        d.profile);
+  }
+
+  void dimse_destination(TableReader& table, delivery::DestinationSettings& d) {
+    profile(table, d);
     table.require("host", d.host);
     table.read("port", d.port, 1, 65535);
     std::string title;
@@ -306,6 +311,40 @@ class Loader {
     table.read("async_ops", d.async_ops, 1, 1024);
     table.read("idle_close", d.idle_close);
     if (const toml::table* statuses = table.table("status")) status(*statuses, d.status);
+  }
+
+  void http_destination(TableReader& table, delivery::DestinationSettings& d) {
+    using delivery::Verify;
+    if (table.require("url", d.url)) {
+      const auto url = delivery::parse_http_url(d.url);
+      if (!url) {
+        table.error("url", "'url' " + url.error().detail);
+      } else if (d.url.starts_with("http://") && !is_loopback(url->origin)) {
+        table.warning("url", "patient data and credentials go there unencrypted");
+      }
+    }
+    table.read("username", d.username);
+    table.read("password", d.password);
+    table.read("token", d.token);
+    if (!d.token.empty() && !d.username.empty()) {
+      table.error("token", "'token' and 'username' exclude each other");
+    }
+    if (d.username.empty() && !d.password.empty()) table.require("username", d.username);
+    table.read("associations", d.associations, 1, 64);
+    if (d.kind == delivery::Kind::kStow) {
+      profile(table, d);
+      if (const toml::table* statuses = table.table("status")) status(*statuses, d.status);
+    } else {
+      d.verify = Verify::kQuery;
+      read_word<Verify>(
+          table, "verify",
+          {{"auto", Verify::kQuery}, {"query", Verify::kQuery}, {"none", Verify::kNone}}, d.verify);
+    }
+  }
+
+  static bool is_loopback(std::string_view origin) {
+    const auto host = origin.substr(std::string_view("http://").size());
+    return host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
   }
 
   void retry(const toml::table& t, delivery::RetrySettings& retry) {
@@ -500,7 +539,7 @@ rules::Site Config::site() const {
     if (source.ae_title != "*") site.sources.insert(source.ae_title);
   }
   for (const auto& destination : destinations) {
-    if (destination.kind == delivery::Kind::kFolder) continue;
+    if (destination.kind != delivery::Kind::kDimse) continue;
     const bool here = destination.host == "localhost" || destination.host == "::1" ||
                       destination.host.starts_with("127.");
     const bool listens = std::ranges::any_of(

@@ -207,15 +207,17 @@ void Metrics::fenced() { families_->fenced = true; }
 
 void Metrics::delivery_ended(const delivery::AttemptReport& report) {
   const auto& outcome = report.outcome;
+  const bool arrived = outcome.state == journal::DeliveryState::kDelivered ||
+                       outcome.state == journal::DeliveryState::kVerified;
   auto& destination = families_->destination(outcome.destination);
   if (outcome.outcome == journal::name(outcome.state) &&
-      outcome.state != journal::DeliveryState::kDelivered) {  // "skipped", "held": no attempt
+      !arrived) {  // "skipped", "held": no attempt
     if (outcome.reason == "loop") destination.loops.Increment();
     return;
   }
   destination.deliveries[outcome.outcome].Increment();
   destination.seconds.Observe(seconds_between(outcome.started, outcome.finished));
-  if (outcome.state == journal::DeliveryState::kDelivered) {
+  if (arrived) {
     destination.latency.Observe(seconds_between(report.received, outcome.finished));
   }
 }

@@ -6,6 +6,7 @@
 
 #include "router/cli/command.h"
 #include "router/cli/scu.h"
+#include "router/delivery/http_client.h"
 
 namespace dr::cli {
 
@@ -60,6 +61,12 @@ Answer verify_folder(const std::string& path) {
   return {kNo, path + ": " + ec.message()};
 }
 
+Answer verify_http(const delivery::DestinationSettings& destination) {
+  const auto said = delivery::http_echo(destination);
+  if (said) return {kYes, *said};
+  return {kNo, destination.url + ": " + said.error().detail};
+}
+
 int echo(const std::string& file, const std::string& name, bool json) {
   const auto config = load_or_complain(file);
   if (!config) return kNo;
@@ -69,6 +76,8 @@ int echo(const std::string& file, const std::string& name, bool json) {
   asio::io_context context;
   const Answer answer = destination->kind == delivery::Kind::kFolder
                             ? verify_folder(destination->path)
+                        : delivery::is_http(destination->kind)
+                            ? verify_http(*destination)
                             : run_to_end(context, verify(context.get_executor(), *destination));
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - started);

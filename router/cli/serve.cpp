@@ -21,11 +21,7 @@ void announce(const Node& node, const Config& config) {
               << (admin ? "" : endpoint.name + ")") << '\n';
   }
   for (const auto& destination : config.destinations) {
-    std::cout << "delivers " << destination.name << " -> "
-              << (destination.kind == delivery::Kind::kFolder
-                      ? destination.path
-                      : destination.host + ":" + std::to_string(destination.port))
-              << '\n';
+    std::cout << "delivers " << destination.name << " -> " << delivery::place(destination) << '\n';
   }
   std::cout << "spool    " << config.spool.string() << '\n';
   if (config.sqlite) std::cout << "audit    " << config.sqlite->string() << '\n';

@@ -55,13 +55,18 @@ std::string_view word(Errc code) {
 }
 
 AttemptResult answered(const service::StoreOutcome& outcome, const StatusMap& map) {
-  const Meaning what = meaning(map.classify(outcome.status));
+  return answered(outcome.status, outcome.error_comment, outcome.octets, map);
+}
+
+AttemptResult answered(std::uint16_t status, std::string comment, std::uint64_t octets,
+                       const StatusMap& map) {
+  const Meaning what = meaning(map.classify(status));
   AttemptResult result;
   result.ending = what.ending;
   result.outcome = what.outcome;
-  result.status = outcome.status;
-  result.comment = outcome.error_comment;
-  result.octets = outcome.octets;
+  result.status = status;
+  result.comment = std::move(comment);
+  result.octets = octets;
   if (what.ending == Ending::kPostponed) {
     result.fault = "suspended";
     result.slow = true;

@@ -38,10 +38,14 @@ struct AttemptResult {
   std::uint64_t octets = 0;
   std::string fault;  // why the destination takes nothing now; empty: it may take the next object
   bool slow = false;  // the fault needs a person
+  bool verified = false;  // of kDelivered: the destination has shown that it has what was sent
 };
 
 /// The result of a C-STORE whose answer came (PS3.4 B.2.3).
 AttemptResult answered(const service::StoreOutcome& outcome, const StatusMap& map);
+/// The same of a status (or failure reason) that came in another way.
+AttemptResult answered(std::uint16_t status, std::string comment, std::uint64_t octets,
+                       const StatusMap& map);
 /// One whose association broke. `served`: the association has answered before, so the destination
 /// lives.
 AttemptResult interrupted(const service::StoreOutcome& outcome, bool served);

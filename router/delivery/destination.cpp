@@ -6,6 +6,7 @@
 #include <asio/post.hpp>
 
 #include "dimse/base/log.h"
+#include "router/delivery/transformer.h"
 
 namespace dr::delivery {
 
@@ -166,7 +167,7 @@ Destination::Decision Destination::decide(const Attempt& attempt, const AttemptR
   std::chrono::milliseconds pause{0};
   switch (result.ending) {
     case Ending::kDelivered:
-      record.state = DeliveryState::kDelivered;
+      record.state = result.verified ? DeliveryState::kVerified : DeliveryState::kDelivered;
       return decision;
     case Ending::kDamaged:
       record.state = DeliveryState::kDamaged;
@@ -201,6 +202,23 @@ Destination::Decision Destination::decide(const Attempt& attempt, const AttemptR
   record.next_attempt = record.finished + pause;
   delivery.not_before = core_->now() + pause;
   return decision;
+}
+
+std::variant<StoredObject, AttemptResult> Destination::open_copy(Attempt& attempt) {
+  auto object = open_object(core_->context.journal, attempt.delivery.instance);
+  if (!object) return unreadable(object.error());
+  if (const auto* const route = route_to(object->record, name())) {
+    if (const auto why = why_held(*route, settings_); !why.empty()) return held(why);
+    if (!route->transform.empty()) {
+      Transformer* const transformer = core_->context.transformer;
+      if (transformer == nullptr) return held("no_transformer");
+      const std::string transform = route->transform;
+      object = transformer->transform(*std::move(object), transform);
+      if (!object) return not_transformed(object.error(), attempt.delivery.attempts);
+    }
+  }
+  attempt.transfer_syntax_uid = object->record.transfer_syntax_uid;
+  return *std::move(object);
 }
 
 bool Destination::settle(Attempt attempt, const AttemptResult& result, std::uint32_t association,

@@ -4,12 +4,14 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "router/delivery/attempt.h"
 #include "router/delivery/backoff.h"
 #include "router/delivery/core.h"
 #include "router/delivery/health.h"
+#include "router/delivery/object_source.h"
 #include "router/delivery/queue.h"
 
 namespace dr::delivery {
@@ -67,6 +69,9 @@ class Destination : public std::enable_shared_from_this<Destination> {
   virtual std::uint32_t associations() const { return 0; }  // under the lock
 
   Attempt begin(const Delivery& delivery) const { return {delivery, core_->now_utc(), {}}; }
+  /// Blocking: the octets that go there, those received or the copy that the route's transform
+  /// makes; else what the attempt came to.
+  std::variant<StoredObject, AttemptResult> open_copy(Attempt& attempt);
   /// Writes the outcome, then moves the object in the queue and the destination in its health.
   /// `association`: that was used, from 1; with one that is `probe` a further failure counts as
   /// one. Not under the lock. True: the destination takes nothing now.

@@ -5,14 +5,22 @@
 #include "router/delivery/dimse_destination.h"
 #include "router/delivery/folder_destination.h"
 #include "router/delivery/follower.h"
+#include "router/delivery/http_destination.h"
 
 namespace dr::delivery {
 namespace {
 
 std::shared_ptr<Destination> make_destination(std::shared_ptr<Core> core,
                                               DestinationSettings settings) {
-  if (settings.kind == Kind::kFolder) {
-    return std::make_shared<FolderDestination>(std::move(core), std::move(settings));
+  switch (settings.kind) {
+    case Kind::kFolder:
+      return std::make_shared<FolderDestination>(std::move(core), std::move(settings));
+    case Kind::kOrthanc:
+      return std::make_shared<OrthancDestination>(std::move(core), std::move(settings));
+    case Kind::kStow:
+      return std::make_shared<StowDestination>(std::move(core), std::move(settings));
+    case Kind::kDimse:
+      break;
   }
   return std::make_shared<DimseDestination>(std::move(core), std::move(settings));
 }

@@ -4,7 +4,6 @@
 
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
-#include "router/delivery/transformer.h"
 
 namespace dr::delivery {
 
@@ -110,20 +109,10 @@ void FolderDestination::deliver(const std::vector<Delivery>& batch) {
 
 AttemptResult FolderDestination::store(Attempt& attempt) {
   if (auto opened = open_store(); !opened) return failed(opened.error());
-  auto object = open_object(core_->context.journal, attempt.delivery.instance);
-  if (!object) return unreadable(object.error());
-  if (const auto* const route = route_to(object->record, name())) {
-    if (const auto why = why_held(*route, settings_); !why.empty()) return held(why);
-    if (!route->transform.empty()) {
-      Transformer* const transformer = core_->context.transformer;
-      if (transformer == nullptr) return held("no_transformer");
-      const std::string transform = route->transform;
-      object = transformer->transform(*std::move(object), transform);
-      if (!object) return not_transformed(object.error(), attempt.delivery.attempts);
-    }
-  }
-  attempt.transfer_syntax_uid = object->record.transfer_syntax_uid;
-  const auto put = store_->put(*object, attempt.delivery.instance);
+  auto copy = open_copy(attempt);
+  if (auto* const result = std::get_if<AttemptResult>(&copy)) return std::move(*result);
+  auto& object = std::get<StoredObject>(copy);
+  const auto put = store_->put(object, attempt.delivery.instance);
   if (!put) {
     log::event(log::Level::kWarning, "delivery.folder",
                {{"destination", name()},

@@ -5,8 +5,6 @@
 #include <utility>
 
 #include "dimse/file/part10_header.h"
-#include "dimse/file/part10_writer.h"
-#include "dimse/service/sop_classes.h"
 
 namespace dr::delivery {
 namespace {
@@ -18,17 +16,6 @@ constexpr std::size_t kCompared = 64 * 1024;
 
 std::string folder_name(const Uid& uid, const char* otherwise) {
   return uid.empty() ? otherwise : uid.str();
-}
-
-Bytes head_of(const journal::ObjectRecord& record) {
-  file::Part10Meta meta;
-  meta.sop_class_uid = record.sop_class_uid;
-  meta.sop_instance_uid = record.sop_instance_uid;
-  meta.transfer_syntax_uid = record.transfer_syntax_uid;
-  meta.implementation_class_uid = service::implementation_class_uid();
-  meta.implementation_version_name = std::string(service::kImplementationVersionName);
-  meta.source_ae_title = record.calling_ae_title;
-  return file::part10_head(meta);
 }
 
 /// Where a file's data set begins, in which transfer syntax. A file that is none of ours has none.
@@ -97,7 +84,7 @@ Result<void> FolderStore::write(const std::string& name, const StoredObject& obj
     file = files_->open(name, FileSystem::Mode::kCreateNew);
   }
   if (!file) return file.error();
-  const Bytes head = head_of(object.record);
+  const Bytes head = part10_head_of(object.record);
   const SendBuffer buffer(blocks_);
   std::array<ByteSpan, 2> parts{ByteSpan(head)};
   for (std::uint64_t at = 0;;) {

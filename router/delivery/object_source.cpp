@@ -9,6 +9,8 @@
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include "dimse/file/part10_writer.h"
+#include "dimse/service/sop_classes.h"
 #include "router/delivery/transformer.h"
 
 namespace dr::delivery {
@@ -55,6 +57,17 @@ SendBuffer::SendBuffer(BlockPool& pool) : pool_(pool), block_(pool.try_take()) {
 
 SendBuffer::~SendBuffer() {
   if (block_ != nullptr) pool_.give_back(block_);
+}
+
+Bytes part10_head_of(const journal::ObjectRecord& record) {
+  file::Part10Meta meta;
+  meta.sop_class_uid = record.sop_class_uid;
+  meta.sop_instance_uid = record.sop_instance_uid;
+  meta.transfer_syntax_uid = record.transfer_syntax_uid;
+  meta.implementation_class_uid = service::implementation_class_uid();
+  meta.implementation_version_name = std::string(service::kImplementationVersionName);
+  meta.source_ae_title = record.calling_ae_title;
+  return file::part10_head(meta);
 }
 
 Result<StoredObject> open_object(journal::Journal& journal, journal::Sequence instance) {

@@ -35,6 +35,8 @@ struct StoredObject {
   std::unique_ptr<journal::BodyReader> body;
 };
 
+/// All that stands before its data set in a DICOM file (PS3.10 7.1).
+Bytes part10_head_of(const journal::ObjectRecord& record);
 /// Blocking: page cache or disk.
 Result<StoredObject> open_object(journal::Journal& journal, journal::Sequence instance);
 /// On a disk thread unless `cached` (Journal::in_memory(): a copy, cheaper than two changes of

@@ -18,7 +18,9 @@ std::optional<T> by_name(const std::pair<std::string_view, T> (&table)[N], std::
 
 std::optional<Kind> parse_kind(std::string_view text) {
   static constexpr std::pair<std::string_view, Kind> kTable[] = {{"dimse", Kind::kDimse},
-                                                                 {"folder", Kind::kFolder}};
+                                                                 {"folder", Kind::kFolder},
+                                                                 {"stow", Kind::kStow},
+                                                                 {"orthanc", Kind::kOrthanc}};
   return by_name(kTable, text);
 }
 
@@ -47,6 +49,12 @@ std::optional<std::uint16_t> parse_status(std::string_view text) {
   const auto [rest, error] = std::from_chars(text.data(), end, status, 16);
   if (text.size() != 4 || error != std::errc() || rest != end) return std::nullopt;
   return status;
+}
+
+std::string place(const DestinationSettings& settings) {
+  if (settings.kind == Kind::kFolder) return settings.path;
+  if (is_http(settings.kind)) return settings.url;
+  return settings.host + ":" + std::to_string(settings.port);
 }
 
 }  // namespace dr::delivery

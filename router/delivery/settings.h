@@ -11,9 +11,12 @@
 
 namespace dr::delivery {
 
-enum class Kind : std::uint8_t { kDimse, kFolder };
+enum class Kind : std::uint8_t { kDimse, kFolder, kStow, kOrthanc };
 /// Whose habits the status map follows.
 enum class Profile : std::uint8_t { kGeneric, kOrthanc, kDcm4chee, kXnat };
+
+/// How it is made sure that what was stored is there.
+enum class Verify : std::uint8_t { kNone, kQuery };
 
 /// What the answer to a C-STORE-RQ means for the object, and for the destination.
 enum class Verdict : std::uint8_t {
@@ -22,6 +25,9 @@ enum class Verdict : std::uint8_t {
   kPermanent,  // this object will not be taken: one more try on a fresh association, then held
   kHold,       // the destination must be put right by a person: it is suspended, objects wait
 };
+
+/// Speaks HTTP.
+inline bool is_http(Kind kind) { return kind == Kind::kStow || kind == Kind::kOrthanc; }
 
 /// By the names of the configuration: "dimse", "orthanc", "transient", …
 std::optional<Kind> parse_kind(std::string_view text);
@@ -54,7 +60,7 @@ struct DestinationSettings {
   AeTitle ae_title;
   AeTitle calling_ae_title;          // the loader fills in that of the node
   bool calling_from_source = false;  // "$source": the sender's own title is passed on
-  std::uint32_t associations = 4;    // most at once, at least 1
+  std::uint32_t associations = 4;    // most at once, at least 1; with HTTP: connections
   std::uint32_t async_ops = 8;       // operations outstanding, where the peer negotiates them
   std::uint32_t max_pdu = 131072;
   std::chrono::milliseconds idle_close{10'000};
@@ -65,6 +71,16 @@ struct DestinationSettings {
 
   // kind "folder"
   std::string path;  // absolute; created where it is missing
+
+  // kinds "stow" and "orthanc"
+  std::string url;       // see parse_http_url()
+  std::string username;  // basic authentication, or
+  std::string password;
+  std::string token;  // bearer
+  Verify verify = Verify::kNone;
 };
+
+/// Where objects go, for people: "host:port", a path or a URL.
+std::string place(const DestinationSettings& settings);
 
 }  // namespace dr::delivery

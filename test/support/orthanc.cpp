@@ -63,7 +63,7 @@ void Orthanc::start() {
     if (!is_listening(http_port_) || !is_listening(dicom_port_)) return false;
     auto client = client_of(http_port_);
     const auto answer = client.Get("/system");
-    return answer && answer->status == 200;
+    return answer && (answer->status == 200 || answer->status == 401);  // perhaps with users
   });
 }
 
