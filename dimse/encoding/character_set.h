@@ -15,8 +15,7 @@ namespace dr::encoding {
 class CharacterSet {
  public:
   /// `value`: of (0008,0005), padding and all; empty for the default repertoire. Common
-  /// misspellings
-  /// ("ISO-IR 100", "ISO IR 192") are understood.
+  /// misspellings ("ISO-IR 100", "ISO IR 192") are understood.
   explicit CharacterSet(std::string_view value);
   ~CharacterSet();
   CharacterSet(CharacterSet&&) noexcept;
@@ -27,6 +26,12 @@ class CharacterSet {
   /// In UTF-8; nullopt where any octet has no meaning. `person_name`: '^' and '=' too go back to
   /// the initial sets (PS3.5 6.1.2.5.3).
   std::optional<std::string> decode(std::string_view text, bool person_name) const;
+  /// The octets of `utf8`, which has no ESC; nullopt where this set, and those that its further
+  /// values announce, have no such character. Code extensions only as announced.
+  std::optional<std::string> encode(std::string_view utf8, bool person_name) const;
+  /// Whether all values of a (0008,0005) are defined terms (PS3.3 C.12.1.1.2), one alone or several
+  /// with code extensions.
+  static bool is_known(std::string_view value);
   /// Whether an octet below 80H, outside of escape sequences, is always a character of its own.
   bool ascii_stands_alone() const noexcept;
 

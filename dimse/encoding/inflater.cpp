@@ -10,8 +10,9 @@ struct Inflater::Stream {
   z_stream z{};
 };
 
-Inflater::Inflater()
-    : stream_(std::make_unique<Stream>()),
+Inflater::Inflater(std::uint64_t most)
+    : most_(most),
+      stream_(std::make_unique<Stream>()),
       window_(std::make_unique_for_overwrite<std::byte[]>(kWindow)) {
   status_ = inflateInit2(&stream_->z, -MAX_WBITS);
 }
@@ -21,9 +22,9 @@ Inflater::~Inflater() { inflateEnd(&stream_->z); }
 Result<void> Inflater::check_ceilings() const {
   const std::uint64_t in = stream_->z.total_in;
   const std::uint64_t out = stream_->z.total_out;
-  if (out >= kMaxInflated || (out > kRatioFree && out / kMaxRatio > in)) {
+  if (out >= most_ || (out > kRatioFree && out / kMaxRatio > in)) {
     return Error{Errc::kTooLong, "inflated=" + std::to_string(out) + " from=" + std::to_string(in) +
-                                     " limit=" + std::to_string(kMaxInflated) +
+                                     " limit=" + std::to_string(most_) +
                                      " ratio=" + std::to_string(kMaxRatio)};
   }
   return {};

@@ -9,8 +9,8 @@
 namespace dr::encoding {
 
 /// Inflates a deflated data set (PS3.5 A.5: raw deflate, RFC 1951) through a window, as far as its
-/// reader asks, under two ceilings against bombs: kMaxInflated octets in all and, above
-/// kRatioFree of them, kMaxRatio times what came in.
+/// reader asks, under two ceilings against bombs: `most` octets in all and, above kRatioFree of
+/// them, kMaxRatio times what came in.
 class Inflater {
  public:
   static constexpr std::size_t kWindow = 16 * 1024;
@@ -18,7 +18,7 @@ class Inflater {
   static constexpr std::uint64_t kRatioFree = 1024 * 1024;
   static constexpr std::uint64_t kMaxRatio = 256;
 
-  Inflater();
+  explicit Inflater(std::uint64_t most = kMaxInflated);
   ~Inflater();
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
@@ -34,6 +34,7 @@ class Inflater {
 
   Result<void> check_ceilings() const;
 
+  const std::uint64_t most_;
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<std::byte[]> window_;
   std::size_t filled_ = 0;  // of the window

@@ -7,6 +7,7 @@
 #include "dimse/base/address_range.h"
 #include "dimse/base/log.h"
 #include "dimse/file/part10_header.h"
+#include "router/rules/transform.h"
 #include "router/rules/wait.h"
 
 namespace dr::admin {
@@ -54,12 +55,12 @@ const char* word(rules::Priority priority) {
                                              : "normal";
 }
 
-json to_json(const std::vector<ElementChange>& changes) {
+json to_json(const std::vector<rules::ElementChange>& changes) {
   const auto value = [](const std::optional<std::string>& text) {
     return text ? json(*text) : json();
   };
   auto elements = json::array();
-  for (const ElementChange& each : changes) {
+  for (const rules::ElementChange& each : changes) {
     elements.push_back(
         {{"element", each.element}, {"before", value(each.before)}, {"after", value(each.after)}});
   }
@@ -99,6 +100,27 @@ Result<Sender> with_query(Sender sender, const std::map<std::string, std::string
   return sender;
 }
 
+TryCopy try_copies(Trials trials, OpenSample open) {
+  auto sample = std::make_shared<std::optional<Result<delivery::Sample>>>();
+  return [trials = std::move(trials), open = std::move(open),
+          sample](const rules::Route& route) -> std::optional<CopyOutcome> {
+    const auto to = std::ranges::find(trials.destinations, route.destination,
+                                      &delivery::DestinationSettings::name);
+    const bool strict = to != trials.destinations.end() && to->require_deidentified;
+    if (strict && !rules::is_deidentified(route.transform)) {
+      return CopyOutcome{{}, "not_deidentified", ""};
+    }
+    if (route.transform.empty()) return std::nullopt;
+    if (!*sample) sample->emplace(open());
+    if (!**sample) return CopyOutcome{{}, "", (*sample)->error().to_string()};
+    auto changes = trials.transformer.explain(***sample, route.transform);
+    if (changes) return CopyOutcome{*std::move(changes), "", ""};
+    const bool unknown = delivery::is_of_the_moment(changes.error());
+    return CopyOutcome{
+        {}, unknown ? "" : changes.error().detail, unknown ? changes.error().to_string() : ""};
+  };
+}
+
 json to_json(const rules::RuleSet& rules, const rules::Explanation& explanation,
              const std::string& sop_instance_uid, const Copies& copies) {
   const rules::Decision& decision = explanation.decision;
@@ -111,7 +133,9 @@ json to_json(const rules::RuleSet& rules, const rules::Explanation& explanation,
                 {"waits", json::object()},
                 {"transform", json::object()},
                 {"transforms", json::object()},
+                {"transforms_left_out", json::object()},
                 {"held", json::object()},
+                {"untried", json::object()},
                 {"rules_sha256", rules.sha256()}};
   for (std::size_t i = 0; i < explanation.rules.size(); ++i) {
     document["rules"].push_back(to_json(rules.rules()[i], explanation.rules[i]));
@@ -125,10 +149,15 @@ json to_json(const rules::RuleSet& rules, const rules::Explanation& explanation,
     if (!route.transform.empty()) document["transform"][route.destination] = route.transform;
   }
   for (const auto& [destination, copy] : copies) {
-    if (copy.held.empty()) {
-      document["transforms"][destination] = to_json(copy.changes);
-    } else {
+    if (!copy.untried.empty()) {
+      document["untried"][destination] = copy.untried;
+    } else if (!copy.held.empty()) {
       document["held"][destination] = copy.held;
+    } else {
+      document["transforms"][destination] = to_json(copy.changes.elements);
+      if (const auto more = copy.changes.left_out) {
+        document["transforms_left_out"][destination] = more;
+      }
     }
   }
   return document;
@@ -149,9 +178,10 @@ bool ExplainedObject::feed(ByteSpan octets) {
 Result<json> ExplainedObject::finish(const Sender& sender, const TryCopy& try_copy) {
   if (header_.finish() == encoding::HeaderScanner::State::kFailed) return header_.error();
   const std::string nothing;
-  const auto explanation = rules_->explain(
-      {sender.calling_ae_title, sender.called_ae_title, sender.address, sender.listener, nothing,
-       nothing, sop_class_uid_, transfer_syntax_uid_, sender.received, header_});
+  const auto explanation =
+      rules_->explain({sender.calling_ae_title, sender.called_ae_title, sender.address,
+                       sender.listener, nothing, nothing, sop_class_uid_, transfer_syntax_uid_,
+                       sender.received, header_, sender.character_set});
   return to_json(*rules_, explanation, sop_instance_uid_.str(),
                  copies_of(explanation.decision, try_copy));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "dimse/base/clock.h"
 #include "dimse/base/uid.h"
 #include "dimse/encoding/header_scanner.h"
+#include "router/delivery/transformer.h"
 #include "router/rules/rule_set.h"
 
 namespace dr::admin {
@@ -24,27 +26,35 @@ struct Sender {
   std::string address;
   std::string listener;
   UtcMicros received{};
+  std::string character_set;  // (0008,0005) of an object that has none
 };
 
 /// `sender` with what `calling`, `called`, `from` and `listener` of `query` say instead. kInvalid
 /// with a sentence for people.
 Result<Sender> with_query(Sender sender, const std::map<std::string, std::string>& query);
 
-/// One element of a copy that is not sent as it was received.
-struct ElementChange {
-  std::string element;
-  std::optional<std::string> before;  // nullopt: absent
-  std::optional<std::string> after;
-};
 /// What becomes of a copy that is not sent as it was received.
 struct CopyOutcome {
-  std::vector<ElementChange> changes;
-  std::string held;  // the reason why it is held; empty: it is sent
+  rules::TransformChanges changes;
+  std::string held;     // the reason why it is held; empty: it is sent
+  std::string untried;  // why it is not known what becomes of it; empty: it is
 };
 /// By destination.
 using Copies = std::map<std::string, CopyOutcome>;
 /// Tries what a route would do. nullopt: its copy is sent as received.
 using TryCopy = std::function<std::optional<CopyOutcome>(const rules::Route& route)>;
+
+/// Where the object that copies are made of is had from, when the first is.
+using OpenSample = std::function<Result<delivery::Sample>()>;
+/// With what copies are tried: all of it outlives them.
+struct Trials {
+  delivery::Transformer& transformer;
+  const std::vector<delivery::DestinationSettings>& destinations;
+  /// kNoSpace: so many octets more would not leave what the spool keeps free.
+  std::function<Result<void>(std::uint64_t octets)> room;
+};
+/// Makes copies in the transformer's workers, and throws them away.
+TryCopy try_copies(Trials trials, OpenSample open);
 
 /// A decision with its reasons, as `explain --json` and POST /api/v1/explain give it. Holds the
 /// values that conditions saw: patient data, for the one who asked, and for no log.

@@ -25,7 +25,8 @@ json decided(const journal::ObjectRecord& record) {
   return document;
 }
 
-Result<json> explain(delivery::StoredObject& object, std::shared_ptr<const rules::RuleSet> rules) {
+Result<json> explain(delivery::StoredObject& object, std::shared_ptr<const rules::RuleSet> rules,
+                     const std::string& character_set, const TryCopy& try_copy) {
   const journal::ObjectRecord& record = object.record;
   ExplainedObject explained(std::move(rules), record.sop_class_uid, record.sop_instance_uid,
                             record.transfer_syntax_uid);
@@ -35,8 +36,10 @@ Result<json> explain(delivery::StoredObject& object, std::shared_ptr<const rules
     if (!n) return n.error();
     if (*n == 0 || !explained.feed(ByteSpan(piece).first(*n))) break;
   }
-  auto document = explained.finish({record.calling_ae_title, record.called_ae_title,
-                                    record.peer_address, record.listener, record.received});
+  auto document =
+      explained.finish({record.calling_ae_title, record.called_ae_title, record.peer_address,
+                        record.listener, record.received, character_set},
+                       try_copy);
   if (!document) return document;
   (*document)["received"] = utc_text(record.received);
   (*document)["decided"] = decided(record);
@@ -46,7 +49,7 @@ Result<json> explain(delivery::StoredObject& object, std::shared_ptr<const rules
 }  // namespace
 
 Result<json> explain_stored(journal::Journal& journal, std::shared_ptr<const rules::RuleSet> rules,
-                            std::span<const db::TracedObject> traced,
+                            const Trials& trials, std::span<const db::TracedObject> traced,
                             const std::string& sop_instance_uid) {
   std::vector<std::uint64_t> sequences;
   for (const db::TracedObject& object : traced) {
@@ -60,7 +63,14 @@ Result<json> explain_stored(journal::Journal& journal, std::shared_ptr<const rul
     auto object = delivery::open_object(journal, journal::Sequence{sequence});
     if (!object && object.error().code == Errc::kNotFound) continue;
     if (!object) return object.error();
-    auto document = explain(*object, rules);
+    const auto open = [&]() -> Result<delivery::Sample> {
+      const auto again = delivery::open_object(journal, journal::Sequence{sequence});
+      if (!again) return again.error();
+      if (auto room = trials.room(again->octets); !room) return room.error();
+      return trials.transformer.sample(*again);
+    };
+    auto document = explain(*object, rules, trials.transformer.character_set_of(object->record),
+                            try_copies(trials, open));
     if (document) (*document)["sequence"] = sequence;
     return document;
   }

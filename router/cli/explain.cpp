@@ -13,10 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
-#include "dimse/file/part10_header.h"
 #include "router/cli/command.h"
-#include "router/rules/transform.h"
-#include "router/rules/transform_job.h"
 #include "router/worker/descriptor.h"
 
 namespace dr::cli {
@@ -71,17 +68,19 @@ void print_decision(const json& document) {
     std::cout << "     " << destination << " gets nothing, held: " << reason.get<std::string>()
               << '\n';
   }
-  for (const auto& [destination, transform] : document.at("transform").items()) {
-    const auto known = [&](const char* key) { return document.at(key).contains(destination); };
-    if (known("held") || known("transforms")) continue;
-    std::cout << "     " << destination << " gets it changed by " << transform.get<std::string>()
-              << '\n';
+  for (const auto& [destination, why] : document.at("untried").items()) {
+    std::cout << "     " << destination
+              << " gets it changed, which could not be tried: " << why.get<std::string>() << '\n';
   }
   for (const auto& [destination, changes] : document.at("transforms").items()) {
     std::cout << "     " << destination << " gets it changed:\n";
     for (const json& change : changes) {
       std::cout << "      " << change.at("element").get<std::string>() << ": "
                 << change.at("before").dump() << " -> " << change.at("after").dump() << '\n';
+    }
+    const auto& more = document.at("transforms_left_out");
+    if (more.contains(destination)) {
+      std::cout << "      and " << more.at(destination) << " elements more\n";
     }
   }
   std::cout << '\n';
@@ -102,14 +101,27 @@ void print_text(const std::string& title, const json& document) {
   print_decision(document);
 }
 
+/// Here a worker's scratch file is nobody's business but this command's.
+delivery::TransformerSettings transformer_settings(const Config& config) {
+  auto settings = config.transforms();
+  std::error_code ignored;  // then scratch files can not be made, which is told
+  settings.folder = std::filesystem::temp_directory_path(ignored).string();
+  settings.workers.workers = 1;
+  return settings;
+}
+
 /// Explains files by one rule set; the exit code of the worst one.
 class Files {
  public:
   Files(const Config& config, std::shared_ptr<const rules::RuleSet> rules, admin::Sender sender,
         bool as_json)
-      : config_(config), rules_(std::move(rules)), sender_(std::move(sender)), json_(as_json) {}
+      : config_(config),
+        rules_(std::move(rules)),
+        sender_(std::move(sender)),
+        json_(as_json),
+        transformer_(transformer_settings(config)) {}
 
-  int explain(const std::string& path) const {
+  int explain(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     admin::ExplainedFile explained(rules_);
     std::string piece(kPiece, '\0');
@@ -121,8 +133,13 @@ class Files {
       complain(path + ": cannot be read");
       return kCouldNotAsk;
     }
-    auto document =
-        explained.finish(sender_, [&](const rules::Route& route) { return try_copy(path, route); });
+    const auto open = [&]() -> Result<delivery::Sample> {
+      worker::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+      if (!file) return errno_error(path, errno);
+      return delivery::part10_sample(std::move(file), sender_.received, sender_.character_set);
+    };
+    auto document = explained.finish(
+        sender_, admin::try_copies({transformer_, config_.destinations, {}}, open));
     if (!document) {
       complain(path + ": " + document.error().to_string());
       return kCouldNotAsk;
@@ -133,52 +150,11 @@ class Files {
   }
 
  private:
-  /// The copy that a destination would get, made here and thrown away.
-  std::optional<admin::CopyOutcome> try_copy(const std::string& path,
-                                             const rules::Route& route) const {
-    const auto to = std::ranges::find(config_.destinations, route.destination,
-                                      &delivery::DestinationSettings::name);
-    const bool strict = to != config_.destinations.end() && to->require_deidentified;
-    if (strict && !rules::is_deidentified(route.transform)) {
-      return admin::CopyOutcome{{}, "not_deidentified"};
-    }
-    if (route.transform.empty()) return std::nullopt;
-    auto changes = changes_of(path, route.transform);
-    if (!changes) return admin::CopyOutcome{{}, changes.error().detail};
-    return admin::CopyOutcome{*std::move(changes), ""};
-  }
-
-  Result<std::vector<admin::ElementChange>> changes_of(const std::string& path,
-                                                       const std::string& transform) const {
-    const worker::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file) return errno_error(path, errno);
-    const auto header = file::read_part10_header([&](std::uint64_t offset,
-                                                     MutableByteSpan into) -> Result<std::size_t> {
-      const ssize_t n = ::pread(file.get(), into.data(), into.size(), static_cast<off_t>(offset));
-      if (n < 0) return errno_error(path, errno);
-      return static_cast<std::size_t>(n);
-    });
-    if (!header) return header.error();
-    const auto changed =
-        rules::explain_transform({transform, header->transfer_syntax_uid, config_.pseudonym_key,
-                                  std::string(config_.ae_title.view()), sender_.received},
-                                 file.get(), header->data_set_offset);
-    if (!changed) return changed.error();
-    std::vector<admin::ElementChange> changes;
-    for (const rules::ElementChange& each : *changed) {
-      const auto value = [](bool there, const std::string& text) {
-        return there ? std::optional(text) : std::nullopt;
-      };
-      changes.push_back(
-          {each.element, value(each.was_there, each.before), value(each.is_there, each.after)});
-    }
-    return changes;
-  }
-
   const Config& config_;
   const std::shared_ptr<const rules::RuleSet> rules_;
   const admin::Sender sender_;
   const bool json_;
+  delivery::Transformer transformer_;
 };
 
 int explain_stored(const Config& config, const std::string& uid, bool as_json) {
@@ -195,7 +171,7 @@ int explain_stored(const Config& config, const std::string& uid, bool as_json) {
 int explain(const Options& options) {
   const auto config = load_or_complain(options.file);
   if (!config) return kNo;
-  const auto sender = admin::with_query(unnamed_sender(*config, SystemClock()), options.query);
+  const auto sender = sender_of(*config, SystemClock(), options.query);
   if (!sender) {
     complain(sender.error().detail);
     return kUsage;

@@ -75,7 +75,7 @@ nlohmann::json to_json(const replay::Comparison& c, const replay::SnapshotStore:
   document["unanswered"] = nlohmann::json::array();
   for (const replay::Unanswered& one : c.unanswered) {
     document["unanswered"].push_back(
-        {{"key", one.key}, {"reason", one.reason}, {"objects", one.objects}});
+        {{"key", one.key}, {"reason", one.reason}, {"objects", one.objects}, {"rules", one.rules}});
   }
   return document;
 }
@@ -99,7 +99,13 @@ void print_text(const replay::Comparison& c, const replay::SnapshotStore::Read& 
   }
   for (const replay::Unanswered& one : c.unanswered) {
     std::cout << "unanswered: " << one.key << ": " << one.reason << " (" << one.objects
-              << " objects)\n";
+              << " objects), asked by";
+    const char* comma = " ";
+    for (const std::string& name : one.rules) {
+      std::cout << comma << '\'' << name << '\'';
+      comma = ", ";
+    }
+    std::cout << '\n';
   }
   if (read.unreadable > 0) std::cout << read.unreadable << " snapshots can not be read\n";
   std::cout << c.objects << " objects: " << c.same << " as they went, " << c.different
@@ -131,7 +137,7 @@ int run_replay(const Options& options) {
                                                    : store.error().to_string());
     return kCouldNotAsk;
   }
-  replay::Replay replay(*rules.rules, config->audit_key);
+  replay::Replay replay(*rules.rules, config->audit_key, config->transforms().character_set);
   const auto read = (*store)->each(since, [&](const replay::Snapshot& snapshot, replay::Keep keep) {
     replay.add(snapshot, keep);
     return true;

@@ -62,8 +62,8 @@ std::string rule_then(const ObjectRecord& object, const std::string& destination
 
 }  // namespace
 
-Replay::Replay(const rules::RuleSet& rules, std::string key)
-    : rules_(rules), questions_(rules.questions()) {
+Replay::Replay(const rules::RuleSet& rules, std::string key, CharacterSetOf character_set)
+    : rules_(rules), questions_(rules.questions()), character_set_(std::move(character_set)) {
   if (key.empty()) return;
   const ValueHash hash(std::move(key));
   for (const Question& question : questions_) {
@@ -86,9 +86,10 @@ rules::Decision Replay::decide(const Snapshot& snapshot, bool& certain, Keep kee
   header.finish();
   certain = !note_unanswered(snapshot, header, keep);
   const std::string unknown;
+  const std::string character_set = character_set_ ? character_set_(object) : std::string();
   return rules_.decide({object.calling_ae_title, object.called_ae_title, object.peer_address,
                         object.listener, unknown, unknown, object.sop_class_uid,
-                        object.transfer_syntax_uid, object.received, header});
+                        object.transfer_syntax_uid, object.received, header, character_set});
 }
 
 /// True: some condition asks what this snapshot does not tell.
@@ -96,7 +97,8 @@ bool Replay::note_unanswered(const Snapshot& snapshot, const HeaderScanner& head
   const Header& kept = snapshot.header;
   bool any = false;
   const auto note = [&](const Question& question, const char* reason) {
-    ++unanswered_[{question.key, reason}];
+    auto& one = unanswered_[{question.key, reason}];
+    if (one.objects++ == 0) one = {question.key, reason, 1, question.rules};
     any = true;
   };
   for (const Question& question : questions_) {
@@ -181,9 +183,7 @@ void Replay::change(const Snapshot& snapshot, std::string what, std::string dest
 
 Comparison Replay::take() {
   for (auto& [key, change] : changes_) result_.changes.push_back(std::move(change));
-  for (const auto& [key, objects] : unanswered_) {
-    result_.unanswered.push_back({key.first, key.second, objects});
-  }
+  for (auto& [key, one] : unanswered_) result_.unanswered.push_back(std::move(one));
   return std::move(result_);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <tuple>
@@ -26,6 +27,7 @@ struct Unanswered {
   std::string key;     // what it asks about
   std::string reason;  // for people
   std::uint64_t objects = 0;
+  std::vector<std::string> rules;  // that ask it
 };
 
 struct Comparison {
@@ -42,8 +44,10 @@ struct Comparison {
 /// literals; whatever else is asked of it is unanswered, as is what was too long to be kept.
 class Replay {
  public:
+  /// (0008,0005) of objects like this that have none.
+  using CharacterSetOf = std::function<std::string(const journal::ObjectRecord&)>;
   /// `key`: that of the hashes. `rules` must outlive the replay.
-  Replay(const rules::RuleSet& rules, std::string key);
+  Replay(const rules::RuleSet& rules, std::string key, CharacterSetOf character_set = {});
 
   void add(const Snapshot& snapshot, Keep keep);
   Comparison take();
@@ -57,8 +61,9 @@ class Replay {
 
   const rules::RuleSet& rules_;
   const std::vector<rules::Question> questions_;
-  std::map<std::string, std::string> known_;  // hashes of literals
-  std::map<std::pair<std::string, std::string>, std::uint64_t> unanswered_;
+  const CharacterSetOf character_set_;
+  std::map<std::string, std::string> known_;                              // hashes of literals
+  std::map<std::pair<std::string, std::string>, Unanswered> unanswered_;  // by key and reason
   std::map<std::tuple<std::string, std::string, std::string, bool>, Change> changes_;
   Comparison result_;
 };

@@ -173,7 +173,8 @@ void FieldValues::add_element(ByteSpan value, Vr encoded, Vr expected, bool big_
   }
   if (!decoder_) {
     const auto* charset = facts_.header.find(encoding::tags::kSpecificCharacterSet);
-    decoder_.emplace(charset != nullptr ? charset->value : ByteSpan{});
+    const bool named = charset != nullptr && !trim_padding(as_text(charset->value)).empty();
+    decoder_.emplace(named ? charset->value : as_bytes(facts_.character_set));
   }
   for (const std::string& text : decoder_->values(value, v)) add_copy(text);
 }

@@ -1,6 +1,7 @@
 #include "router/rules/questions.h"
 
 #include <algorithm>
+#include <span>
 
 #include "router/rules/program.h"
 
@@ -34,6 +35,15 @@ std::vector<Question> questions_of(const Program& program) {
     question.only_literals = question.only_literals && pattern.globs.empty() &&
                              pattern.intervals.empty() && pattern.addresses.empty() &&
                              pattern.expressions.empty();
+  }
+  for (const Program::Rule& rule : program.rules) {
+    if (rule.unmatched) continue;
+    const auto nodes = std::span(program.nodes).subspan(rule.condition);
+    for (const Program::Node& node : nodes.first(nodes.front().end - rule.condition)) {
+      if (node.op != Program::Node::Op::kTest) continue;
+      auto& names = questions[program.tests[node.test].field].rules;
+      if (names.empty() || names.back() != rule.name) names.push_back(rule.name);
+    }
   }
   return questions;
 }

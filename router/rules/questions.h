@@ -20,6 +20,7 @@ struct Question {
   encoding::Vr vr{};                  // the dictionary's
   std::vector<std::string> literals;  // compared as they are
   bool only_literals = true;          // these, and presence; else globs, expressions, ranges too
+  std::vector<std::string> rules;     // that ask it, by name, in order
 };
 std::vector<Question> questions_of(const Program& program);
 

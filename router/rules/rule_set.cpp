@@ -42,6 +42,9 @@ class CompiledRuleSet final : public RuleSet {
   const std::string& sha256() const override { return sha256_; }
   const std::vector<RuleFileInfo>& files() const override { return files_; }
   Decision decide(const Facts& facts) const override { return program_.decide(facts); }
+  bool extracts() const override {
+    return std::ranges::any_of(program_.rules, &Program::Rule::extract);
+  }
   Explanation explain(const Facts& facts) const override { return program_.explain(facts); }
   std::string canonical() const override { return program_.canonical(); }
   std::vector<Question> questions() const override { return questions_of(program_); }

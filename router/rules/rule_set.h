@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dimse/base/ae_title.h"
@@ -43,6 +44,8 @@ struct Facts {
   const Uid& transfer_syntax_uid;
   UtcMicros received;
   const encoding::HeaderScanner& header;
+  /// (0008,0005) of a data set that has none; empty: the default repertoire.
+  std::string_view character_set = {};
 };
 
 /// `after` or `hold_until` of a rule: what its copies wait for.
@@ -149,6 +152,8 @@ class RuleSet {
   virtual const std::string& sha256() const = 0;
   virtual const std::vector<RuleFileInfo>& files() const = 0;
   virtual Decision decide(const Facts& facts) const = 0;
+  /// Whether any rule has `extract`.
+  virtual bool extracts() const = 0;
   /// The same decision with every condition of every rule, for people. Any thread; not fast.
   virtual Explanation explain(const Facts& facts) const = 0;
   /// All rules as one TOML document that decides alike: keys and alternatives in order, every

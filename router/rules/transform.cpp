@@ -111,6 +111,9 @@ std::string canonical(const DeidentifyAction& a) {
   std::erase(words, std::string_view("descriptors"));
   if (!words.empty()) out += ",keep=" + list(words, [](std::string_view w) { return w; });
   if (a.options.clean_descriptors) out += ",clean=[\"descriptors\"]";
+  if (!a.safe_private.empty()) {
+    out += ",safe_private=" + list(a.safe_private, [](const ElementPath& p) { return p.text; });
+  }
   return out + (a.accept_pixels ? ",pixels=\"accept\"" : "");
 }
 std::string canonical(const OriginalAttributesAction& a) {

@@ -94,6 +94,7 @@ struct UidRemapAction {
 };
 struct DeidentifyAction {
   ProfileOptions options;
+  std::vector<ElementPath> safe_private;  // beside those that the standard lists
   bool accept_pixels = false;
 };
 struct OriginalAttributesAction {

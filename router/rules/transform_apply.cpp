@@ -299,6 +299,9 @@ Result<void> Workpiece::assign(const ElementPlace& place, Vr v,
   auto octets = write_values(values, v, place.charset, set_.big_endian());
   if (!octets)
     return Error{octets.error().code, octets.error().detail + " " + place.tag.to_string()};
+  const bool plain = std::ranges::all_of(
+      *octets, [](std::byte b) { return b < std::byte{0x80} && b != std::byte{0x1b}; });
+  wrote_assumed_ = wrote_assumed_ || (is_charset_text(v) && !plain);
   Element& element = there != nullptr ? *there : place.item.make(place.tag, v);
   element.fresh = *std::move(octets);
   element.vr = v;
@@ -337,6 +340,16 @@ Result<void> Workpiece::remap_uids(Element& element, bool reversible) {
   return {};
 }
 
+void Workpiece::name_character_set() {
+  const std::string& assumed = set_.assumed_character_set();
+  if (!wrote_assumed_ || assumed.empty()) return;
+  Element& named = set_.root().make(encoding::tags::kSpecificCharacterSet, vr('C', 'S'));
+  const auto value = set_.value(named);
+  if (!value || !trim_padding(as_text(*value)).empty()) return;
+  const auto octets = as_bytes(std::string_view(assumed));
+  named.fresh.emplace(octets.begin(), octets.end());
+}
+
 bool names_instances(Tag tag) {
   constexpr Tag kOthers[] = {{0x0008, 0x0016}, {0x0008, 0x001a}, {0x0008, 0x001b},
                              {0x0008, 0x0062}, {0x0008, 0x010c}, {0x0008, 0x0117},
@@ -355,6 +368,7 @@ Result<Applied> apply(const Transform& transform, DataSet& set, const TransformC
     const auto done = std::visit([&](const auto& a) { return run(a, work, map); }, action);
     if (!done) return done.error();
   }
+  work.name_character_set();
   return std::move(work.applied());
 }
 

@@ -55,6 +55,8 @@ class Workpiece {
   Result<void> each(const Visit& visit);
   /// Every value that names an instance becomes another.
   Result<void> remap_uids(Element& element, bool reversible);
+  /// Text that was written in a character set that is only assumed can be read once it is named.
+  void name_character_set();
 
  private:
   Result<void> each(Item& item, const std::string& outer, const Visit& visit);
@@ -63,6 +65,7 @@ class Workpiece {
   const DataSet before_;
   const TransformContext& context_;
   int days_ = 0;
+  bool wrote_assumed_ = false;
   Applied applied_;
 };
 

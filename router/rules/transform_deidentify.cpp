@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <array>
+#include <map>
+#include <string_view>
 
 #include "router/rules/transform_apply.h"
+#include "router/rules/transform_safe_private.h"
 #include "router/rules/transform_value.h"
 
 namespace dr::rules {
@@ -10,6 +13,7 @@ namespace {
 using encoding::Tag;
 using encoding::Vr;
 using encoding::vr;
+using std::string_view_literals::operator""sv;
 
 constexpr Tag kPatientName{0x0010, 0x0010};
 constexpr Tag kEncapsulatedDocument{0x0042, 0x0011};
@@ -18,6 +22,12 @@ constexpr Tag kPixelData{0x7fe0, 0x0010};
 // Their items say who or where by codes that the table does not list one by one.
 constexpr Tag kIdentifyingCodes[] = {{0x0008, 0x0082}, {0x0008, 0x1072}};
 constexpr std::string_view kDummy = "ANONYMIZED";
+// Private elements of table E.3.10-1 that name instances: safe as long as UIDs are (creator, tag).
+constexpr std::pair<std::string_view, Tag> kPrivateUids[] = {
+    {"NQHeader", {0x0099, 0x02}},
+    {"SIEMENS Ultrasound SC2000", {0x0129, 0x02}},
+    {"SIEMENS Ultrasound SC2000", {0x0129, 0x07}},
+    {"SIEMENS Ultrasound SC2000", {0x0129, 0x12}}};
 
 /// A code of PS3.16 CID 7050 for an option of the profile.
 struct MethodCode {
@@ -35,6 +45,7 @@ constexpr MethodCode kMethodCodes[] = {
     {&ProfileOptions::patient_characteristics, "113108", "Retain Patient Characteristics Option"},
     {&ProfileOptions::device_identity, "113109", "Retain Device Identity Option"},
     {&ProfileOptions::uids, "113110", "Retain UIDs Option"},
+    {&ProfileOptions::safe_private, "113111", "Retain Safe Private Option"},
     {&ProfileOptions::institution_identity, "113112", "Retain Institution Identity Option"}};
 
 Bytes bytes(std::string_view text) {
@@ -124,6 +135,7 @@ class Deidentifier {
       if (auto gathered = gather(); !gathered) return gathered;
     }
     Item& root = work_.set().root();
+    if (action_.options.safe_private) characteristics_ = {work_.set(), root};
     const Element* const id = root.find(encoding::tags::kPatientId);
     if (id != nullptr) {
       auto values = read_values(work_.set(), *id, charset_of(work_.set(), root, {}));
@@ -195,11 +207,53 @@ class Deidentifier {
 
   Result<void> item(Item& item, const std::string& outer) {
     const std::string charset = charset_of(work_.set(), item, outer);
-    item.remove_if([this](const Element& e) { return goes(e); });
+    const auto kept = safe_private(item);
+    item.remove_if([&](const Element& e) { return goes(e) && !kept.contains(e.tag); });
     for (Element& e : item.elements) {
-      if (auto done = element(item, e, charset); !done) return done;
+      const auto safe = kept.find(e.tag);
+      const ProfileAction action = safe != kept.end() ? safe->second : action_of(e.tag);
+      if (auto done = element(item, e, action, charset); !done) return done;
     }
     return {};
+  }
+
+  /// The private elements of an item that stay, their creators among them, and what is done to each
+  /// (PS3.15 E.3.10). What the object says of itself comes before what is known of its maker.
+  std::map<Tag, ProfileAction> safe_private(const Item& item) const {
+    std::map<Tag, ProfileAction> kept;
+    if (!action_.options.safe_private) return kept;
+    for (const Element& e : item.elements) {
+      const auto creator = creator_of(work_.set(), item, e.tag);
+      if (!creator || is_hidden_sequence(e)) continue;
+      const ProfileAction action = private_action(*creator, e.tag);
+      if (action == ProfileAction::kNone || action == ProfileAction::kRemove) continue;
+      kept[e.tag] = action;
+      kept[{e.tag.group, static_cast<std::uint16_t>(e.tag.element >> 8)}] = ProfileAction::kKeep;
+    }
+    return kept;
+  }
+
+  ProfileAction private_action(const std::string& creator, Tag tag) const {
+    const auto element = static_cast<std::uint8_t>(tag.element & 0xff);
+    const ProfileAction said = characteristics_.of(creator, tag.group, element);
+    if (said != ProfileAction::kNone) return said;
+    const Tag in_block{tag.group, element};
+    const bool listed = std::ranges::any_of(action_.safe_private, [&](const ElementPath& path) {
+      return path.last().creator == creator && path.last().tag == in_block;
+    });
+    if (!listed && !is_safe_private(creator, tag.group, element)) return ProfileAction::kNone;
+    const bool names_instance =
+        std::ranges::find(kPrivateUids, std::pair<std::string_view, Tag>(creator, in_block)) !=
+        std::end(kPrivateUids);
+    return names_instance && !action_.options.uids ? ProfileAction::kUid : ProfileAction::kKeep;
+  }
+
+  /// Items that were not read as such, as their VR was not known: nobody can say what is in them.
+  bool is_hidden_sequence(const Element& e) const {
+    std::array<std::byte, 4> head{};
+    if (e.sequence || e.fresh || e.length < head.size()) return false;
+    const auto n = work_.set().source().read(e.value, head);
+    return !n || as_text(head) == "\xfe\xff\x00\xe0"sv || as_text(head) == "\xff\xfe\xe0\x00"sv;
   }
 
   Result<void> inside(Element& e, const std::string& charset) {
@@ -209,11 +263,11 @@ class Deidentifier {
     return {};
   }
 
-  Result<void> element(Item& item, Element& e, const std::string& charset) {
+  Result<void> element(Item& item, Element& e, ProfileAction action, const std::string& charset) {
     const bool is_patient = e.tag == kPatientName || e.tag == encoding::tags::kPatientId;
     const ElementPlace place{item, e.tag, charset};
     if (is_patient) return work_.assign(place, e.vr, {pseudonym_});
-    switch (action_of(e.tag)) {
+    switch (action) {
       case ProfileAction::kEmpty:
         return empty(e);
       case ProfileAction::kDummy:
@@ -307,6 +361,7 @@ class Deidentifier {
   const DeidentifyAction& action_;
   Workpiece& work_;
   Identifiers identifiers_;
+  PrivateCharacteristics characteristics_;
   std::string pseudonym_;
 };
 

@@ -13,15 +13,22 @@
 namespace dr::rules {
 
 inline constexpr std::string_view kTransformJob = "transform";
+/// Octets that a deflated data set may have once it is inflated, unless [limits] inflated says
+/// more.
+inline constexpr std::uint64_t kMostInflated = 4ULL << 30;
 
-/// What a worker is asked: one transform of one object. Its first input is the data set, the
-/// others are the CSV files of Transform::maps(), in order; its output takes the new data set.
+/// What a worker is asked: one transform of one object. Its first input has the data set, the
+/// others are the CSV files of Transform::maps(), in order; its outputs take the new data set, and
+/// for as long as the job runs what a deflated one is inflated to.
 struct TransformRequest {
   std::string transform;  // canonical
   Uid transfer_syntax_uid;
   std::string pseudonym_key;
   std::string system;  // the node's AE title
   UtcMicros received{};
+  std::string character_set{};  // (0008,0005) of an object that has none
+  std::uint64_t offset = 0;     // where the data set begins in its input
+  std::uint64_t most_inflated = kMostInflated;
 };
 
 /// What became of it.
@@ -42,23 +49,10 @@ Result<TransformRequest> decode_transform_request(ByteSpan octets);
 Result<TransformResult> decode_transform_result(ByteSpan octets);
 
 /// Does it. Runs in the sandbox: opens nothing. The error's detail begins with the reason why the
-/// copy is held: those of apply(), `map_changed`, `key_missing`, `output`.
+/// copy is held: those of apply() and of TransformObject::open(), `map_changed`.
 Result<Bytes> run_transform(ByteSpan request, std::span<const int> inputs,
                             std::span<const int> outputs);
 /// Loads what run_transform() needs from files: dictionary, character sets, tables.
 void prepare_transforms();
-
-/// One element of which a transform changes the value, for people.
-struct ElementChange {
-  std::string element;  // "PatientID", "RequestAttributesSequence[1].ScheduledProcedureStepID"
-  std::string before;   // values in UTF-8, separated by backslashes; empty where there was none
-  std::string after;
-  bool was_there = false;
-  bool is_there = false;
-};
-/// What the request makes of the data set that begins at `offset` of a file, element by element, in
-/// the order of their tags. Reads the CSV files itself: for commands, not for workers.
-Result<std::vector<ElementChange>> explain_transform(const TransformRequest& request, int file,
-                                                     std::uint64_t offset = 0);
 
 }  // namespace dr::rules

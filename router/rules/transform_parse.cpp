@@ -396,11 +396,29 @@ class ActionReader {
       }
       for (const auto& [name, at] : texts(key)) option(action.options, key, name, at);
     }
+    if (table_.contains("safe_private")) read_safe_private(action);
+    known_.emplace_back("safe_private");
     if (action.options.full_dates && action.options.modified_dates) {
       error(table_.get("keep")->source(),
             "dates are kept either as they are or modified, not both");
     }
     return action;
+  }
+
+  void read_safe_private(DeidentifyAction& action) {
+    for (const auto& [name, at] : texts("safe_private")) {
+      const auto found = path(name, at);
+      if (!found) continue;
+      if (found->names.size() != 1 || found->last().creator.empty()) {
+        error(at, in_quotes(name) +
+                      " is no private element with its creator, such as \"(0019,ACME 1.0,30)\"");
+      }
+      action.safe_private.push_back(*found);
+    }
+    std::ranges::sort(action.safe_private, {}, &ElementPath::text);
+    if (!action.options.safe_private) {
+      error(table_.get("safe_private")->source(), "'safe_private' needs keep = [\"safe-private\"]");
+    }
   }
 
   void option(ProfileOptions& options, std::string_view key, const std::string& name,

@@ -172,10 +172,14 @@ std::optional<Tag> tag_in(const DataSet& set, const Item& item, const ElementNam
 }
 
 std::string charset_of(const DataSet& set, const Item& item, const std::string& outer) {
+  const bool whole = &item == &set.root();
+  const std::string& without = whole ? set.assumed_character_set() : outer;
   const Element* const e = item.find(encoding::tags::kSpecificCharacterSet);
-  if (e == nullptr) return outer;
+  if (e == nullptr) return without;
   const auto value = set.value(*e);
-  return value ? std::string(trim_padding(as_text(*value))) : outer;
+  if (!value) return without;
+  std::string named(trim_padding(as_text(*value)));
+  return named.empty() && whole ? without : named;
 }
 
 }  // namespace dr::rules

@@ -44,7 +44,8 @@ Result<void> visit(DataSet& set, const ElementPath& path,
                    const std::function<Result<void>(const ElementPlace&)>& take);
 /// The tag that `name` has in this item; nullopt: its creator has no block there.
 std::optional<encoding::Tag> tag_in(const DataSet& set, const Item& item, const ElementName& name);
-/// The value of (0008,0005) in `item`, or `outer` where it has none.
+/// The value of (0008,0005) in `item`; where it has none `outer`, for the data set itself what is
+/// assumed of it.
 std::string charset_of(const DataSet& set, const Item& item, const std::string& outer);
 
 }  // namespace dr::rules

@@ -11,6 +11,7 @@ struct Word {
   bool ProfileOptions::*option;
 };
 constexpr Word kWords[] = {
+    {"safe-private", &ProfileOptions::safe_private},
     {"descriptors", &ProfileOptions::clean_descriptors},
     {"longitudinal-full-dates", &ProfileOptions::full_dates},
     {"longitudinal-modified-dates", &ProfileOptions::modified_dates},

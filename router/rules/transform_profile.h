@@ -11,6 +11,7 @@ namespace dr::rules {
 
 /// Options of the Basic Application Level Confidentiality Profile (PS3.15 E.3).
 struct ProfileOptions {
+  bool safe_private = false;
   bool device_identity = false;
   bool institution_identity = false;
   bool uids = false;

@@ -4,6 +4,8 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "dimse/base/bytes.h"
@@ -68,6 +70,10 @@ class DataSet {
   const Item& root() const noexcept { return root_; }
   const Source& source() const noexcept { return *source_; }
 
+  /// That of text in a data set that names none; empty: the default repertoire.
+  void assume_character_set(std::string value) { assumed_ = std::move(value); }
+  const std::string& assumed_character_set() const noexcept { return assumed_; }
+
   /// The value as it is now. kTooLong above kMaxValue.
   Result<Bytes> value(const Element& element) const;
   /// Whether numbers in this element's value stand in big endian order.
@@ -84,6 +90,7 @@ class DataSet {
 
   const Source* source_;
   encoding::Encoding encoding_;
+  std::string assumed_;
   Item root_;
 };
 

@@ -216,6 +216,7 @@ Result<std::vector<std::string>> read_values(const DataSet& set, const Element& 
 Result<Bytes> write_values(const std::vector<std::string>& values, Vr v, const std::string& charset,
                            bool big_endian) {
   Bytes out;
+  const encoding::CharacterSet set(is_charset_text(v) ? charset : "");
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!why_no_value(v, values[i]).empty()) return Error{Errc::kInvalid, "value"};
     const auto number_of = [&](auto type) {
@@ -226,7 +227,7 @@ Result<Bytes> write_values(const std::vector<std::string>& values, Vr v, const s
       continue;
     }
     if (i > 0) out.push_back(std::byte{'\\'});
-    const auto octets = encode_text(values[i], is_charset_text(v) ? charset : "");
+    const auto octets = encode_text(values[i], set, v);
     if (!octets) return Error{Errc::kUnsupported, "character_set"};
     ByteWriter(out).put(*octets);
   }

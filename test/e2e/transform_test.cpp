@@ -184,6 +184,76 @@ TEST(Transform, ExplainShowsWhatEachDestinationGets) {
             std::string::npos)
       << words;
   EXPECT_NE(words.find("both gets nothing, held: conflicting_transforms\n"), std::string::npos);
+
+  // Over HTTP, and of an object in the journal, the same; nothing stays behind in the spool.
+  httplib::Client client("127.0.0.1", router.admin_port());
+  client.set_read_timeout(60);
+  const auto answer = client.Post("/api/v1/explain", read_text(file), "application/dicom");
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->status, 200) << answer->body;
+  const auto posted = nlohmann::json::parse(answer->body);
+  EXPECT_EQ(posted.at("transforms"), told.at("transforms"));
+  EXPECT_EQ(posted.at("held"), told.at("held"));
+  ASSERT_EQ(Modality(router.port()).send({file}).at("sent"), 1);
+  const auto stored = router.ask({"explain", "--json", spec.sop_instance_uid});
+  EXPECT_EQ(stored.at("transforms"), told.at("transforms")) << stored.dump(2);
+  EXPECT_EQ(stored.at("held"), told.at("held"));
+  EXPECT_EQ(stored.at("untried"), nlohmann::json::object());
+}
+
+TEST(Transform, WhoeverLooksUpAUidIsRecorded) {
+  const TempDir folder;
+  Router router({.destinations = folder_destination("archive", folder / "archive"),
+                 .rules = rule("a", "archive", "[{ uid_remap = \"all\", reversible = true }]"),
+                 .more = kKeys});
+  EXPECT_EQ(router.run({"uid", "lookup", "1.2.3"}).status, 1) << "no map yet";
+  ObjectSpec spec;
+  ASSERT_EQ(Modality(router.port()).send({write_part10(spec, folder / "o.dcm")}).at("sent"), 1);
+  router.wait_until_idle();
+  const auto told = router.ask({"uid", "lookup", "--json", spec.sop_instance_uid});
+  ASSERT_EQ(told.at("items").size(), 1U) << told.dump(2);
+  EXPECT_EQ(told.at("items").at(0).at("original"), spec.sop_instance_uid);
+  const auto pseudonym = told.at("items").at(0).at("pseudonym").get<std::string>();
+  EXPECT_TRUE(pseudonym.starts_with("2.25."));
+  const auto words = router.run({"uid", "lookup", pseudonym});
+  EXPECT_EQ(words.status, 0);
+  EXPECT_NE(words.output.find(spec.sop_instance_uid + "  " + pseudonym), std::string::npos)
+      << words.output;
+  EXPECT_EQ(router.run({"uid", "lookup", "1.2.3"}).status, 1);
+  EXPECT_EQ(router.run({"uid", "lookup", "x"}).status, 2);
+  const std::string database = (router.folder() / "audit.sqlite").string();
+  EXPECT_TRUE(soon([&] {
+    return run({"sqlite3", database,
+                "SELECT action, target FROM operator_action WHERE action = 'uid-lookup'"})
+               .output.find("uid-lookup|" + pseudonym) != std::string::npos;
+  }));
+  EXPECT_EQ(router.stop(), 0);
+  const auto offline = router.run({"uid", "lookup", pseudonym});
+  EXPECT_EQ(offline.status, 0);
+  EXPECT_NE(offline.output.find("no node runs: the look-up is not recorded"), std::string::npos);
+}
+
+TEST(Transform, TheSendersCharacterSetIsThatOfObjectsThatNameNone) {
+  const TempDir folder;
+  Router router({.destinations = folder_destination("archive", folder / "archive"),
+                 .rules = "[[rule]]\nname = \"m\"\nwhen = { PatientName = \"Müller\" }\n"
+                          "route = [\"archive\"]\n"
+                          "transform = [{ set = \"StudyID\", to = \"{PatientName|slice:1:2}\" }]\n",
+                 .more = "[[source]]\nae_title = \"*\"\naddresses = [\"127.0.0.0/8\"]\n"
+                         "charset = \"ISO_IR 100\"\n"});
+  ObjectSpec spec;
+  spec.patient_name = "M\xfcller";
+  spec.extra.push_back({0x0008, 0x0005, "CS", ""});  // names no character set
+  const auto file = write_part10(spec, folder / "o.dcm");
+  const auto told = router.ask({"explain", "--json", "--from", "127.0.0.1", file.string()});
+  EXPECT_EQ(told.at("route"), nlohmann::json::array({"archive"})) << told.dump(2);
+  ASSERT_EQ(Modality(router.port()).send({file}).at("sent"), 1);
+  router.wait_until_idle();
+  const auto copies = files_below(folder / "archive");
+  ASSERT_EQ(copies.size(), 1U) << router.log();
+  EXPECT_EQ(dumped(copies.front(), "0008,0005"), "ISO_IR 100");
+  EXPECT_EQ(dumped(copies.front(), "0020,0010"), "\xfc");
+  EXPECT_EQ(dumped(copies.front(), "0010,0010"), "M\xfcller");
 }
 
 TEST(Transform, AMapIsPartOfTheRulesAndReadAgainWithThem) {

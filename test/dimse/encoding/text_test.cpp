@@ -69,12 +69,48 @@ INSTANTIATE_TEST_SUITE_P(
         Example{"ChineseK2", "\\ISO 2022 IR 58",
                 "Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab", "Zhang^XiaoDong=张^小东"},
         Example{"SingleExtension", "ISO 2022 IR 100", "M\xfcller", "Müller"},
-        Example{"MixedNames", "ISO_IR 100\\ISO 2022 IR 144", "M\xfcller=\x1b-L\xbb\xee\xda",
+        Example{"MixedNames", "ISO_IR 100\\ISO 2022 IR 144", "M\xfcller=\x1b-L\xbb\xee\xda\x1b-A",
                 "Müller=Люк"}),
     [](const auto& each) { return each.param.name; });
 
 TEST_P(CharacterSets, ComeOutAsUnicode) {
   EXPECT_EQ(decode(GetParam().set, GetParam().octets, kPn), Values{GetParam().text});
+}
+
+TEST_P(CharacterSets, AreWrittenAsTheStandardDoes) {
+  const CharacterSet set(GetParam().set);
+  const auto octets = set.encode(GetParam().text, true);
+  ASSERT_TRUE(octets);
+  EXPECT_EQ(*octets, GetParam().octets);
+}
+
+TEST(CharacterSet, WritesOnlyWhatItHasOrAnnounces) {
+  EXPECT_FALSE(CharacterSet("").encode("é", false));
+  EXPECT_FALSE(CharacterSet("ISO_IR 100").encode("山", false));
+  EXPECT_FALSE(CharacterSet("\\ISO 2022 IR 149").encode("山é", false));
+  EXPECT_FALSE(CharacterSet("ISO_IR 13").encode("~", false)) << "an overline there";
+  EXPECT_FALSE(CharacterSet("\\ISO 2022 IR 87").encode("\x1b$B", false));
+  EXPECT_FALSE(CharacterSet("ISO_IR 192").encode("\xc3", false)) << "no UTF-8";
+}
+
+TEST(CharacterSet, EscapesBetweenSetsAndBackBeforeDelimiters) {
+  const CharacterSet set("ISO 2022 IR 100\\ISO 2022 IR 144\\ISO 2022 IR 87");
+  EXPECT_EQ(set.encode("é Л a", false), "\xe9 \x1b-L\xbb a\x1b-A");
+  EXPECT_EQ(set.encode("Л\r\né", false), "\x1b-L\xbb\x1b-A\r\n\xe9");
+  EXPECT_EQ(set.encode("山^Л", true), "\x1b$B;3\x1b(B^\x1b-L\xbb\x1b-A");
+  EXPECT_EQ(set.encode("山é", false), "\x1b$B;3\xe9\x1b(B");
+}
+
+TEST(CharacterSet, KnowsTheTermsOfTheStandard) {
+  for (const char* known :
+       {"ISO_IR 6", "ISO_IR 100", "ISO_IR 192", "GB18030", "GBK", "ISO_IR 13", "\\ISO 2022 IR 87",
+        "ISO 2022 IR 13\\ISO 2022 IR 87", "ISO 2022 IR 6\\ISO 2022 IR 149"}) {
+    EXPECT_TRUE(CharacterSet::is_known(known)) << known;
+  }
+  for (const char* unknown : {"", "ISO_IR 999", "Latin1", "ISO_IR 192\\ISO 2022 IR 87",
+                              "ISO 2022 IR 100\\", "ISO 2022 IR 100\\ISO_IR 144"}) {
+    EXPECT_FALSE(CharacterSet::is_known(unknown)) << unknown;
+  }
 }
 
 TEST(TextDecoder, DoesNotSplitInsideACharacter) {

@@ -106,6 +106,35 @@ TEST(Replay, AssociationFactsAreThoseOfThen) {
       {snapshot()});
   ASSERT_EQ(result.unanswered.size(), 1U);
   EXPECT_EQ(result.unanswered[0].key, "source.user");
+  EXPECT_EQ(result.unanswered[0].reason, "is not recorded with an object");
+  EXPECT_EQ(result.unanswered[0].rules, std::vector<std::string>{"a"});
+}
+
+TEST(Replay, SaysWhichRulesAskWhatItDoesNotKnow) {
+  const auto result =
+      compare(rule("a", "{ Modality = \"CT\" }", "orthanc") +
+                  rule("b", "{ any = [{ source.tls_subject = \"CN=x\" }, { Modality = \"XX\" }] }",
+                       "archive") +
+                  rule("c", "{ not = { source.tls_subject = [\"CN=y\", \"CN=z\"] } }", "archive"),
+              {snapshot(), snapshot()});
+  ASSERT_EQ(result.unanswered.size(), 1U);
+  EXPECT_EQ(result.unanswered[0].key, "source.tls_subject");
+  EXPECT_EQ(result.unanswered[0].objects, 2U);
+  EXPECT_EQ(result.unanswered[0].rules, (std::vector<std::string>{"b", "c"}));
+}
+
+TEST(Replay, TakesTheSendersCharacterSetForObjectsThatNameNone) {
+  test::ObjectSpec spec;
+  spec.patient_name = "M\xfcller";
+  spec.extra.push_back({0x0008, 0x0005, "CS", ""});  // names no character set
+  const auto rules = rules::rules_of(rule("m", "{ PatientName = \"Müller\" }", "archive"));
+  const auto same = [&](const char* character_set) {
+    Replay replay(*rules, "", [&](const journal::ObjectRecord&) { return character_set; });
+    replay.add(snapshot(Keep::kFull, spec), Keep::kFull);
+    return replay.take().same;
+  };
+  EXPECT_EQ(same("ISO_IR 100"), 1U);
+  EXPECT_EQ(same("ISO_IR 144"), 0U);
 }
 
 TEST(Replay, HashedValuesEqualTheRulesLiteralsAndAnswerAbsence) {

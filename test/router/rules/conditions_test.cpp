@@ -1,4 +1,5 @@
 // What each construct of the language matches.
+#include <optional>
 #include <random>
 
 #include "test/router/rules/fixture.h"
@@ -255,6 +256,20 @@ TEST(Condition, TextIsComparedInUnicodeWhateverItsCharacterSet) {
   // GB18030 has characters whose second octet is that of a backslash.
   EXPECT_TRUE(matches("{ PatientName = \"Zhang^俓x\" }", named("GB18030", "Zhang^\x82\x5cx")));
   EXPECT_TRUE(matches("{ PatientName = '/^m.ller/i' }", named("ISO_IR 100", "M\xfcller^J\xf6rg ")));
+}
+
+TEST(Condition, TheSendersCharacterSetIsThatOfObjectsThatNameNone) {
+  const auto named = [](std::optional<std::string_view> charset) {
+    DataSetBuilder set;
+    if (charset) set.element(kCharacterSet, vr('C', 'S'), *charset);
+    set.element(kPatientName, vr('P', 'N'), "M\xfcller ");
+    return Object{.data_set = set.bytes(), .character_set = "ISO_IR 100"};
+  };
+  const std::string_view when = "{ PatientName = \"Müller\" }";
+  EXPECT_TRUE(matches(when, named(std::nullopt)));
+  EXPECT_TRUE(matches(when, named("")));
+  EXPECT_TRUE(matches(when, named("  ")));
+  EXPECT_FALSE(matches(when, named("ISO_IR 144"))) << "what the object says counts";
 }
 
 TEST(Condition, PrivateElementsAreFoundInWhateverBlockTheirCreatorHas) {

@@ -77,6 +77,7 @@ struct Object {
   std::string tls_subject{};
   std::string user{};
   UtcMicros received{};
+  std::string character_set{};
 };
 
 /// Calls `ask` with the object as rules see it.
@@ -90,7 +91,8 @@ auto ask_about(const RuleSet& rules, const Object& object, Ask ask) {
   header.feed(object.data_set);
   header.finish();
   return ask(Facts{calling, called, object.address, object.listener, object.tls_subject,
-                   object.user, sop_class, transfer_syntax, object.received, header});
+                   object.user, sop_class, transfer_syntax, object.received, header,
+                   object.character_set});
 }
 
 inline Decision decide(const RuleSet& rules, const Object& object) {

@@ -1,6 +1,7 @@
 // The rule files that an admin starts from.
 #include <sstream>
 
+#include "router/rules/transform.h"
 #include "test/router/rules/fixture.h"
 
 namespace dr::rules {
@@ -42,6 +43,28 @@ TEST(ShippedRules, EveryExampleIsValidWhenUncommented) {
   for (const Diagnostic& d : loaded.diagnostics) ADD_FAILURE() << d.to_string();
   ASSERT_TRUE(loaded.rules);
   EXPECT_EQ(loaded.rules->rules().size(), 10U);
+}
+
+TEST(ShippedRules, ResearchCopiesAreDeidentifiedAndTheArchiveGetsTheObject) {
+  const RuleFolder folder;
+  folder.write("20-research.toml", uncommented(text_of("20-research.toml")));
+  folder.write("80-all.toml", "[[rule]]\nname = \"all\"\nwhen = {}\nroute = [\"archive\"]\n");
+  const auto loaded = RuleSet::load(folder.folder().string(), {"archive", "dcm4chee", "xnat"});
+  for (const Diagnostic& d : loaded.diagnostics) ADD_FAILURE() << d.to_string();
+  ASSERT_TRUE(loaded.rules);
+  encoding::DataSetBuilder set;
+  set.element({0x0008, 0x0060}, encoding::vr('C', 'S'), "CT")
+      .element({0x0008, 0x1030}, encoding::vr('L', 'O'), "Thorax TRIAL-7");
+  Object object{.data_set = set.bytes()};
+  object.calling = "SITE2";
+  const auto routes = decide(*loaded.rules, object).routes;
+  ASSERT_EQ(routes.size(), 3U);
+  EXPECT_EQ(routes[0].destination, "xnat");
+  EXPECT_TRUE(is_deidentified(routes[0].transform));
+  EXPECT_EQ(routes[1].destination, "dcm4chee");
+  EXPECT_FALSE(is_deidentified(routes[1].transform));
+  EXPECT_EQ(routes[2].destination, "archive");
+  EXPECT_EQ(routes[2].transform, "");
 }
 
 class Examples : public testing::Test {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,14 +79,20 @@ struct Copy {
 /// What becomes of a data set, by way of everything that a worker does.
 inline Result<Copy> transformed(std::string_view actions, const Bytes& data_set,
                                 std::string_view transfer_syntax = kExplicitLe,
-                                const std::string& key = kTestKey) {
+                                const std::string& key = kTestKey,
+                                const std::string& character_set = {}) {
   const MemoryFile in(data_set);
   const MemoryFile out;
-  const TransformRequest request{canonical(actions), uid_literal(transfer_syntax), key, "ROUTER",
-                                 UtcMicros{std::chrono::seconds(1'700'000'000)}};
-  std::vector<int> inputs{in.fd()};
-  const int output = out.fd();
-  const auto octets = run_transform(encode(request), inputs, {&output, 1});
+  const TransformRequest request{canonical(actions),
+                                 uid_literal(transfer_syntax),
+                                 key,
+                                 "ROUTER",
+                                 UtcMicros{std::chrono::seconds(1'700'000'000)},
+                                 character_set};
+  const MemoryFile scratch;
+  const std::array<int, 1> inputs{in.fd()};
+  const std::array<int, 2> outputs{out.fd(), scratch.fd()};
+  const auto octets = run_transform(encode(request), inputs, outputs);
   if (!octets) return octets.error();
   const auto result = decode_transform_result(*octets);
   if (!result) return result.error();

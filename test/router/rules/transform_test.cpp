@@ -1,5 +1,8 @@
 #include <fstream>
 
+#include <zlib.h>
+
+#include "router/rules/transform_explain.h"
 #include "test/router/rules/transform_fixture.h"
 
 namespace dr::rules {
@@ -240,11 +243,12 @@ class TransformMap : public testing::Test {
     const MemoryFile in(set);
     const MemoryFile csv(as_bytes(now));
     const MemoryFile out;
+    const MemoryFile scratch;
     const TransformRequest request{canonical(actions_text), uid_literal(kExplicitLe), kTestKey,
                                    "ROUTER", UtcMicros{}};
     const std::vector<int> inputs{in.fd(), csv.fd()};
-    const int output = out.fd();
-    const auto result = run_transform(encode(request), inputs, {&output, 1});
+    const std::vector<int> outputs{out.fd(), scratch.fd()};
+    const auto result = run_transform(encode(request), inputs, outputs);
     return result ? value_of(out.content(), "PatientID") : result.error().detail;
   }
 
@@ -332,6 +336,15 @@ TEST(TransformCanonical, ReadsAsItself) {
   EXPECT_FALSE(is_deidentified(R"t([{set="PatientID",to="X"}])t"));
 }
 
+Result<TransformChanges> explained(const TransformRequest& request, const MemoryFile& in) {
+  const MemoryFile scratch;
+  const std::array<int, 1> inputs{in.fd()};
+  const std::array<int, 1> outputs{scratch.fd()};
+  const auto octets = explain_transform(encode(request), inputs, outputs);
+  if (!octets) return octets.error();
+  return decode_transform_changes(*octets);
+}
+
 TEST(TransformExplain, ListsWhatChanges) {
   const Bytes set = patient().bytes();
   const MemoryFile in(set);
@@ -339,15 +352,134 @@ TEST(TransformExplain, ListsWhatChanges) {
       canonical(R"t([{ set = "PatientID", to = "NEW" }, { remove = "PatientName" },
                     { set = "StudyID", to = "S" }, { set = "AccessionNumber", to = "ACC1" }])t"),
       uid_literal(kExplicitLe), kTestKey, "ROUTER", UtcMicros{}};
-  const auto changes = explain_transform(request, in.fd());
+  const auto changes = explained(request, in);
   ASSERT_TRUE(changes) << changes.error().to_string();
-  ASSERT_EQ(changes->size(), 3U);
-  const auto& all = *changes;
-  EXPECT_EQ(all[0].element + " " + all[0].before + ">" + all[0].after, "PatientName Doe^Jane>");
-  EXPECT_FALSE(all[0].is_there);
-  EXPECT_EQ(all[1].element + " " + all[1].before + ">" + all[1].after, "PatientID id-7>NEW");
-  EXPECT_EQ(all[2].element + " " + all[2].before + ">" + all[2].after, "StudyID >S");
-  EXPECT_FALSE(all[2].was_there);
+  EXPECT_EQ(changes->elements,
+            (std::vector<ElementChange>{{"PatientName", "Doe^Jane", std::nullopt},
+                                        {"PatientID", "id-7", "NEW"},
+                                        {"StudyID", std::nullopt, "S"}}));
+  EXPECT_EQ(changes->left_out, 0U);
+}
+
+TEST(TransformExplain, CutsLongValuesAndCountsWhatItLeavesOut) {
+  Made set;
+  std::string long_text;
+  while (long_text.size() < 10'000) long_text += "ä";
+  set.text("SpecificCharacterSet", "ISO_IR 192");
+  set.text("ImageComments", long_text);
+  const MemoryFile in(set.bytes());
+  const auto cut = explained(
+      {canonical(R"t([{ remove = "ImageComments" }])t"), uid_literal(kExplicitLe), "", "", {}}, in);
+  ASSERT_TRUE(cut) << cut.error().to_string();
+  ASSERT_EQ(cut->elements.size(), 1U);
+  const std::string shown = cut->elements.front().before.value_or("");
+  EXPECT_LE(shown.size(), TransformChanges::kMostValue);
+  EXPECT_TRUE(shown.ends_with("ä…")) << shown.size();
+
+  Made many;
+  many.text("SpecificCharacterSet", "ISO_IR 192");
+  many.builder().undefined({0x0054, 0x0220}, vr('S', 'Q'));  // View Code Sequence
+  for (int i = 0; i < 3000; ++i) {
+    many.builder().item().element({0x0008, 0x0104}, vr('L', 'O'), long_text.substr(0, 4000));
+    many.builder().end_item();
+  }
+  many.builder().end_sequence();
+  const MemoryFile all(many.bytes());
+  const auto left = explained(
+      {canonical(R"t([{ remove = "vr:LO" }])t"), uid_literal(kExplicitLe), "", "", {}}, all);
+  ASSERT_TRUE(left) << left.error().to_string();
+  EXPECT_EQ(left->elements.size() + left->left_out, 3000U);
+  EXPECT_GT(left->left_out, 0U);
+}
+
+Bytes deflated(ByteSpan plain) {
+  z_stream z{};
+  EXPECT_EQ(deflateInit2(&z, 1, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
+  Bytes out(deflateBound(&z, plain.size()));
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(plain.data()));
+  z.avail_in = static_cast<uInt>(plain.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data());
+  z.avail_out = static_cast<uInt>(out.size());
+  EXPECT_EQ(deflate(&z, Z_FINISH), Z_STREAM_END);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
+}
+
+/// With 20 MiB of pixel data, more than the header scan would inflate.
+Bytes large_object() {
+  Made made = patient();
+  Bytes pixels(20U << 20);
+  std::uint32_t noise = 1;
+  for (std::byte& octet : pixels) {
+    noise = noise * 1664525 + 1013904223;
+    octet = static_cast<std::byte>(noise >> 30);
+  }
+  made.builder().element({0x7fe0, 0x0010}, vr('O', 'W'), pixels);
+  return made.bytes();
+}
+
+std::string octets_of(std::string_view element, const Result<Copy>& copy) {
+  if (!copy) return copy.error().detail;
+  const MemorySet source(copy->octets);
+  const auto set = DataSet::parse(source, encoding::kExplicitLittleEndian);
+  const Element* const e = set->root().find(encoding::find_keyword(element)->tag);
+  return e != nullptr ? std::string(as_text(*set->value(*e))) : "(absent)";
+}
+
+TEST(TransformCharacterSet, NewTextUsesTheCodeExtensionsThatTheObjectAnnounces) {
+  Made made;
+  made.text("SpecificCharacterSet", "\\ISO 2022 IR 87").text("PatientName", "Yamada^Tarou");
+  const auto copy =
+      transformed(R"t([{ set = "PatientName", to = "Yamada^Tarou=山田^太郎" }])t", made.bytes());
+  EXPECT_EQ(octets_of("PatientName", copy), "Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B");
+  EXPECT_EQ(octets_of("SpecificCharacterSet", copy), "\\ISO 2022 IR 87 ");
+  EXPECT_EQ(after(R"t([{ set = "PatientName", to = "Müller" }])t", made.bytes(), "PatientName"),
+            "character_set (0010,0010)");
+}
+
+TEST(TransformCharacterSet, WhatIsAssumedIsNamedOnceItIsUsed) {
+  Made made;
+  made.text("PatientName", "M\xfcller").text("PatientID", "7");
+  const auto with = [&](std::string_view actions) {
+    return transformed(actions, made.bytes(), kExplicitLe, kTestKey, "ISO_IR 100");
+  };
+  const auto read = with(R"t([{ set = "PatientID", to = "{PatientName|hash}" }])t");
+  EXPECT_EQ(octets_of("PatientID", read), Pseudonymizer(kTestKey).hash("Müller"));
+  EXPECT_EQ(octets_of("SpecificCharacterSet", read), "(absent)") << "only ASCII was written";
+  const auto wrote = with(R"t([{ set = "PatientID", to = "{PatientName}" }])t");
+  EXPECT_EQ(octets_of("PatientID", wrote), "M\xfcller");
+  EXPECT_EQ(octets_of("SpecificCharacterSet", wrote), "ISO_IR 100");
+  EXPECT_EQ(octets_of("PatientName", wrote), "M\xfcller");
+}
+
+TEST(TransformDeflated, LargeObjectsComeBackInflated) {
+  const Bytes plain = large_object();
+  const auto copy = transformed(R"t([{ set = "PatientID", to = "id-8" }])t", deflated(plain),
+                                "1.2.840.10008.1.2.1.99");
+  ASSERT_TRUE(copy) << copy.error().to_string();
+  EXPECT_EQ(copy->result.transfer_syntax_uid, kExplicitLe);
+  const auto expected = transformed(R"t([{ set = "PatientID", to = "id-8" }])t", plain);
+  ASSERT_TRUE(expected);
+  EXPECT_TRUE(copy->octets == expected->octets);
+}
+
+TEST(TransformDeflated, AboveTheLimitTheReasonIsSaid) {
+  const MemoryFile in(deflated(large_object()));
+  TransformRequest request{canonical(R"t([{ set = "PatientID", to = "X" }])t"),
+                           uid_literal("1.2.840.10008.1.2.1.99"),
+                           "",
+                           "",
+                           {}};
+  request.most_inflated = 4U << 20;
+  const auto held = explained(request, in);
+  ASSERT_FALSE(held);
+  EXPECT_TRUE(held.error().detail.starts_with("inflated ")) << held.error().detail;
+  request.most_inflated = 32U << 20;
+  EXPECT_TRUE(explained(request, in));
+  const Bytes whole = deflated(large_object());
+  const MemoryFile cut(ByteSpan(whole).first(whole.size() / 2));
+  EXPECT_EQ(explained(request, cut).error().detail, "malformed deflated data set is cut off");
 }
 
 TEST(TransformMalformed, IsHeldAndNamesThePlace) {
@@ -411,6 +543,13 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"[{ deidentify = \"basic\", keep = [\"longitudinal-full-date\"] }]",
                 "46: 'keep' does not know 'longitudinal-full-date', did you mean "
                 "'longitudinal-full-dates'?"},
+        Refused{"[{ deidentify = \"basic\", safe_private = [\"(0019,ACME,30)\"] }]",
+                "53: 'safe_private' needs keep = [\"safe-private\"]"},
+        Refused{
+            "[{ deidentify = \"basic\", keep = [\"safe-private\"], safe_private = [\"PatientID\"] "
+            "}]",
+            "79: 'PatientID' is no private element with its creator, such as "
+            "\"(0019,ACME 1.0,30)\""},
         Refused{"[{ deidentify = \"bsic\" }]",
                 "29: 'deidentify' must be one of \"basic\", did you mean 'basic'?"},
         Refused{"[{ deidentify = \"basic\" }, { original_attributes = \"COERCE\" }]",
