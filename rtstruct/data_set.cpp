@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include <dcmtk/dcmdata/dcistrmb.h>
+#include <dcmtk/dcmdata/dcostrmb.h>
 #include <dcmtk/oflog/oflog.h>
 #include <zlib.h>
 
@@ -74,6 +75,8 @@ Result<DataSet> DataSet::parse(ByteSpan octets, const Uid& transfer_syntax,
   data.root_->transferInit();
   const OFCondition read = data.root_->read(stream, xfer, EGL_noChange);
   data.root_->transferEnd();
+  // Nothing that the object is to blame for: its lengths were looked at before.
+  if (read == EC_MemoryExhausted) return Error{Errc::kNoSpace, "memory"};
   if (read.bad()) return Error{Errc::kMalformed, std::string("DCMTK: ") + read.text()};
   const std::string_view charset = data.raw(*data.root_, DCM_SpecificCharacterSet);
   data.text_ = std::make_unique<encoding::TextDecoder>(as_bytes(charset));
@@ -93,6 +96,28 @@ std::string_view DataSet::raw(DcmItem& item, const DcmTagKey& tag) const {
 std::string DataSet::text(DcmItem& item, const DcmTagKey& tag, encoding::Vr v) const {
   auto values = text_->values(as_bytes(raw(item, tag).substr(0, kMostText)), v);
   return values.empty() ? std::string() : std::move(values.front());
+}
+
+Result<Bytes> encode(DcmDataset& data_set) {
+  constexpr std::size_t kPiece = 256U << 10;
+  Bytes piece(kPiece);
+  Bytes octets;
+  DcmOutputBufferStream stream(piece.data(), static_cast<offile_off_t>(piece.size()));
+  data_set.transferInit();
+  OFCondition done = EC_StreamNotifyClient;
+  while (done == EC_StreamNotifyClient) {  // the piece is full
+    done = data_set.write(stream, EXS_LittleEndianExplicit, EET_UndefinedLength, nullptr,
+                          EGL_recalcGL, EPD_noChange);
+    void* filled = nullptr;
+    offile_off_t length = 0;
+    stream.flushBuffer(filled, length);
+    ByteWriter(octets).put(
+        {static_cast<const std::byte*>(filled), static_cast<std::size_t>(length)});
+  }
+  data_set.transferEnd();
+  if (done == EC_MemoryExhausted) return Error{Errc::kNoSpace, "memory"};
+  if (done.bad()) return Error{Errc::kInvalid, std::string("DCMTK: ") + done.text()};
+  return octets;
 }
 
 Uid read_uid(const DataSet& data, DcmItem& item, const DcmTagKey& tag) {

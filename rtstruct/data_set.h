@@ -41,6 +41,9 @@ class DataSet {
   std::unique_ptr<encoding::TextDecoder> text_;
 };
 
+/// The octets of a whole data set, explicit VR little endian. kInvalid.
+Result<Bytes> encode(DcmDataset& data_set);
+
 /// An absent or illegal UID is empty.
 Uid read_uid(const DataSet& data, DcmItem& item, const DcmTagKey& tag);
 std::optional<std::int64_t> read_integer(const DataSet& data, DcmItem& item, const DcmTagKey& tag);

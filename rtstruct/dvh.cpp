@@ -139,6 +139,7 @@ std::optional<Dvh> dose_volume(const Stack& stack, const Measures& measures, con
   dvh.dose_sop_instance_uid = dose.sop_instance_uid;
   dvh.units = dose.units;
   dvh.type = dose.type;
+  dvh.link = dose.link;
   const double most = all.samples().front().dose, least = all.samples().back().dose;
   dvh.most = std::max(most, sampler.most.value_or(most));
   dvh.least = std::min(least, sampler.least.value_or(least));

@@ -20,7 +20,10 @@ struct Dose {
   std::string units;      // GY or RELATIVE (3004,0002)
   std::string type;       // PHYSICAL, EFFECTIVE, ERROR (3004,0004)
   std::string summation;  // PLAN, BEAM, ... (3004,000A)
-  Vec3 origin;            // centre of the first voxel of the first plane, mm
+  /// By what it belongs to the structure set: "structure_set" (it names it), "plan" (it names a
+  /// plan that names it), "frame_of_reference".
+  std::string link = "frame_of_reference";
+  Vec3 origin;  // centre of the first voxel of the first plane, mm
   Vec3 row{1, 0, 0}, column{0, 1, 0}, normal{0, 0, 1};
   double row_step = 0, column_step = 0;  // mm
   std::vector<double> offsets;           // of the planes along `normal`, mm, ascending
@@ -40,7 +43,7 @@ Result<Dose> read_dose(ByteSpan data_set, const Uid& transfer_syntax,
 /// A cumulative dose-volume histogram of one ROI. Doses in the units of the dose grid.
 struct Dvh {
   Uid dose_sop_instance_uid;
-  std::string units, type;
+  std::string units, type, link;  // as those of the dose
   double least = 0, mean = 0, most = 0;
   double d95 = 0, d2 = 0;  // what 95 % and 2 % of the volume receive at the least
   std::optional<double>

@@ -6,6 +6,7 @@
 #include <dcmtk/dcmsr/codes/ucum.h>
 #include <dcmtk/dcmsr/dsrdoc.h>
 
+#include "rtstruct/data_set.h"
 #include "rtstruct/results.h"
 
 namespace dr::rtstruct {
@@ -30,7 +31,7 @@ class ReportWriter {
         segments_(segments),
         report_(CMR_CID7021::ImagingMeasurementReport) {}
 
-  Result<void> write(const std::filesystem::path& path) {
+  Result<Bytes> make() {
     context();
     std::size_t groups = 0;
     for (std::size_t i = 0; i < extraction_.rois.size(); ++i) {
@@ -39,18 +40,19 @@ class ReportWriter {
       }
     }
     if (groups == 0) return Error{Errc::kNotFound, "nothing measured"};
-    DSRDocument document(DSRTypes::DT_ComprehensiveSR);
+    DSRDocument document;
+    // The template makes it an Enhanced SR, which fewer archives and viewers take.
     step(document.setTreeFromRootTemplate(report_, OFTrue), "tree");
+    step(document.changeDocumentType(DSRTypes::DT_ComprehensiveSR), "type");
     describe(document);
     if (!failed_.empty()) return Error{Errc::kInvalid, "report: " + failed_};
-    DcmFileFormat file;
-    OFCondition done = document.write(*file.getDataset());
+    DcmDataset d;
+    const OFCondition done = document.write(d);
+    if (done.bad()) return Error{Errc::kInvalid, std::string("report: ") + done.text()};
     // DSRDocument makes identifiers of its own.
-    file.getDataset()->putAndInsertOFStringArray(DCM_SOPInstanceUID, of(uids_.report));
-    file.getDataset()->putAndInsertOFStringArray(DCM_SeriesInstanceUID, of(uids_.report_series));
-    if (done.good()) done = file.saveFile(path.c_str(), EXS_LittleEndianExplicit);
-    if (done.bad()) return Error{Errc::kIo, std::string("report: ") + done.text()};
-    return {};
+    d.putAndInsertOFStringArray(DCM_SOPInstanceUID, of(uids_.report));
+    d.putAndInsertOFStringArray(DCM_SeriesInstanceUID, of(uids_.report_series));
+    return encode(d);
   }
 
  private:
@@ -75,7 +77,7 @@ class ReportWriter {
     step(group.setTrackingIdentifier(
              of(roi.name.empty() ? "ROI " + std::to_string(roi.number) : roi.name)),
          "tracking");
-    step(group.setTrackingUniqueIdentifier(of(complete({}).report)), "tracking");
+    step(group.setTrackingUniqueIdentifier(of(new_uid())), "tracking");
     DSRImageReferenceValue segment(UID_SegmentationStorage, of(uids_.segmentation), OFFalse);
     segment.getSegmentList().addItem(segments_[i]);
     step(group.setReferencedSegment(segment), "segment");
@@ -137,10 +139,9 @@ class ReportWriter {
 
 }  // namespace
 
-Result<void> write_report(const Extraction& extraction, const ResultUids& uids,
-                          const std::vector<std::uint16_t>& segments,
-                          const std::filesystem::path& path) {
-  return ReportWriter(extraction, uids, segments).write(path);
+Result<Bytes> make_report(const Extraction& extraction, const ResultUids& uids,
+                          const std::vector<std::uint16_t>& segments) {
+  return ReportWriter(extraction, uids, segments).make();
 }
 
 }  // namespace dr::rtstruct

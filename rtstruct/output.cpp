@@ -5,10 +5,12 @@
 #include <optional>
 #include <thread>
 
+#include <dcmtk/dcmdata/dcuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "dimse/file/part10_writer.h"
 #include "rtstruct/mesh.h"
 #include "rtstruct/nifti.h"
 #include "rtstruct/results.h"
@@ -60,9 +62,28 @@ Result<void> write_objects(const Extraction& extraction, const std::filesystem::
   if (auto made = make_folder(folder); !made) return made;
   const ResultUids uids = complete({});
   std::vector<std::uint16_t> segments;
-  auto done = write_segmentation(extraction, uids, folder / "segmentation.dcm", segments);
-  if (done) done = write_report(extraction, uids, segments, folder / "report.dcm");
+  const auto segmentation = make_segmentation(extraction, uids, segments);
+  if (!segmentation) return segmentation.error();
+  const auto report = make_report(extraction, uids, segments);
+  if (!report) return report.error();
+  auto done = write_object(folder / "segmentation.dcm", UID_SegmentationStorage, uids.segmentation,
+                           *segmentation);
+  if (done) {
+    done = write_object(folder / "report.dcm", UID_ComprehensiveSRStorage, uids.report, *report);
+  }
   return done;
+}
+
+Result<void> write_object(const std::filesystem::path& path, std::string_view sop_class_uid,
+                          const Uid& sop_instance_uid, ByteSpan data_set) {
+  Bytes file = file::part10_head({uid_literal(sop_class_uid),
+                                  sop_instance_uid,
+                                  uid_literal(UID_LittleEndianExplicitTransferSyntax),
+                                  uid_literal(OFFIS_IMPLEMENTATION_CLASS_UID),
+                                  "",
+                                  {}});
+  ByteWriter(file).put(data_set);
+  return write_file(path, file);
 }
 
 Result<void> write_file(const std::filesystem::path& path, ByteSpan octets) {

@@ -17,6 +17,10 @@ Result<void> write_file(const std::filesystem::path& path, ByteSpan octets);
 /// ExtractOptions::keep_stacks).
 Result<void> write_meshes(const Extraction& extraction, const std::filesystem::path& folder);
 
+/// Writes a data set in explicit VR little endian as a Part 10 file (PS3.10 7.1). As write_file().
+Result<void> write_object(const std::filesystem::path& path, std::string_view sop_class_uid,
+                          const Uid& sop_instance_uid, ByteSpan data_set);
+
 /// Writes `folder`/segmentation.dcm and `folder`/report.dcm (results.h). kNotFound: no ROI has a
 /// mask.
 Result<void> write_objects(const Extraction& extraction, const std::filesystem::path& folder);

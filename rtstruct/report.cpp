@@ -55,6 +55,7 @@ Json dvhs_of(const std::vector<Dvh>& dvhs) {
     all.push_back({{"dose_sop_instance_uid", dvh.dose_sop_instance_uid.str()},
                    {"dose_units", dvh.units},
                    {"dose_type", dvh.type},
+                   {"dose_link", dvh.link},
                    {"min", number(dvh.least)},
                    {"mean", number(dvh.mean)},
                    {"max", number(dvh.most)},

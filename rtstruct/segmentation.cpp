@@ -12,7 +12,9 @@
 #include <dcmtk/dcmiod/cielabutil.h>
 #include <dcmtk/dcmseg/segdoc.h>
 #include <dcmtk/dcmseg/segment.h>
+#include <sys/random.h>
 
+#include "rtstruct/data_set.h"
 #include "rtstruct/results.h"
 
 namespace dr::rtstruct {
@@ -89,8 +91,8 @@ class SegmentationWriter {
                      std::vector<std::uint16_t>& segments)
       : extraction_(extraction), uids_(uids), segments_(segments) {}
 
-  Result<void> write(const std::filesystem::path& path) {
-    if (auto chosen = choose(); !chosen) return chosen;
+  Result<Bytes> make() {
+    if (auto chosen = choose(); !chosen) return std::move(chosen).error();
     DcmSegmentation* made = nullptr;
     const IODGeneralEquipmentModule::EquipmentInfo equipment("dicom-router", "dicom-router", "1",
                                                              "1");
@@ -101,14 +103,12 @@ class SegmentationWriter {
                                                     content),
           "create");
     seg_.reset(made);
-    if (!seg_) return step_.result();
+    if (!seg_) return step_.result().error();
     describe();
     shared_groups();
     for (std::size_t i = 0; i < extraction_.rois.size(); ++i) add_roi(i);
-    if (auto fine = step_.result(); !fine) return fine;
-    const OFCondition saved = save(path);
-    if (saved.bad()) return Error{Errc::kIo, std::string("segmentation: ") + saved.text()};
-    return {};
+    if (auto fine = step_.result(); !fine) return std::move(fine).error();
+    return encoded();
   }
 
  private:
@@ -161,11 +161,11 @@ class SegmentationWriter {
     step_(series.setSeriesDescription("Regions of an RT Structure Set"), "series");
     step_(seg_->getSOPCommon().setSOPInstanceUID(of(uids_.segmentation)), "instance");
     const Uid& frame = grid_->frame_of_reference;
-    step_(seg_->getFrameOfReference().setFrameOfReferenceUID(
-              frame.empty() ? of(complete({}).segmentation) : of(frame)),
+    step_(seg_->getFrameOfReference().setFrameOfReferenceUID(frame.empty() ? of(new_uid())
+                                                                           : of(frame)),
           "frame of reference");
     IODMultiframeDimensionModule& dimensions = seg_->getDimensions();
-    const OFString organization = of(complete({}).segmentation);
+    const OFString organization = of(new_uid());
     step_(dimensions.addDimensionIndex(DCM_ReferencedSegmentNumber, organization,
                                        DCM_SegmentIdentificationSequence, "Segment"),
           "dimension");
@@ -260,15 +260,14 @@ class SegmentationWriter {
     step_(seg_->addFrame(pixels.data(), number, groups), "frame");
   }
 
-  OFCondition save(const std::filesystem::path& path) {
-    DcmFileFormat file;
-    DcmDataset& d = *file.getDataset();
-    OFCondition done = seg_->writeDataset(d);
-    if (done.bad()) return done;
+  Result<Bytes> encoded() {
+    DcmDataset d;
+    const OFCondition done = seg_->writeDataset(d);
+    if (done.bad()) return Error{Errc::kInvalid, std::string("segmentation: ") + done.text()};
     name_patient(d);
     name_segments(d);
     refer_to_images(d);
-    return file.saveFile(path.c_str(), EXS_LittleEndianExplicit);
+    return encode(d);
   }
 
   void name_patient(DcmDataset& d) const {
@@ -329,19 +328,29 @@ class SegmentationWriter {
 
 }  // namespace
 
+Uid new_uid() {
+  // DCMTK's own identifiers hold the address of this machine.
+  __extension__ using Number = unsigned __int128;
+  Number number = 0;
+  while (getrandom(&number, sizeof number, 0) != sizeof number) {
+  }
+  std::string digits;
+  for (; number != 0; number /= 10)
+    digits += static_cast<char>('0' + static_cast<int>(number % 10));
+  return uid_literal("2.25." + std::string(digits.rbegin(), digits.rend()));
+}
+
 ResultUids complete(ResultUids uids) {
   for (Uid* uid :
        {&uids.segmentation, &uids.segmentation_series, &uids.report, &uids.report_series}) {
-    char text[100];
-    if (uid->empty()) *uid = uid_literal(dcmGenerateUniqueIdentifier(text, SITE_INSTANCE_UID_ROOT));
+    if (uid->empty()) *uid = new_uid();
   }
   return uids;
 }
 
-Result<void> write_segmentation(const Extraction& extraction, const ResultUids& uids,
-                                const std::filesystem::path& path,
+Result<Bytes> make_segmentation(const Extraction& extraction, const ResultUids& uids,
                                 std::vector<std::uint16_t>& segments) {
-  return SegmentationWriter(extraction, uids, segments).write(path);
+  return SegmentationWriter(extraction, uids, segments).make();
 }
 
 }  // namespace dr::rtstruct

@@ -151,6 +151,9 @@ Result<void> Process::confine() {
       !limit(RLIMIT_FSIZE, limits_.output) || !limit(RLIMIT_NOFILE, kDescriptors)) {
     return errno_error("limits of a worker", errno);
   }
+  if (limits_.nice != 0 && setpriority(PRIO_PROCESS, static_cast<id_t>(pid_), limits_.nice) != 0) {
+    return errno_error("priority of a worker", errno);
+  }
   return {};
 }
 

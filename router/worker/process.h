@@ -22,6 +22,7 @@ struct Limits {
   std::chrono::milliseconds wall{120'000};  // a job
   std::chrono::milliseconds start{20'000};  // until it is ready for its first job
   std::size_t result = 1U << 20;            // octets of a job's result
+  int nice = 0;                             // how far it stands back behind the node
 };
 
 /// What a worker shall do.

@@ -5,6 +5,7 @@
 #include <dcmtk/dcmsr/dsrdoc.h>
 #include <nlohmann/json.hpp>
 
+#include "rtstruct/output.h"
 #include "test/rtstruct/dicom_writer.h"
 #include "test/rtstruct/phantoms.h"
 #include "test/rtstruct/shared_rtstruct.h"
@@ -55,10 +56,14 @@ class Results : public testing::Test {
     extraction_ =
         extract(*read_file(folder_ / "rs.dcm"), *read_references(folder_ / "ct"), {}, options);
     uids_ = complete({});
-    const auto seg = write_segmentation(extraction_, uids_, folder_ / "seg.dcm", segments_);
+    const auto seg = make_segmentation(extraction_, uids_, segments_);
     ASSERT_TRUE(seg) << seg.error().to_string();
-    const auto report = write_report(extraction_, uids_, segments_, folder_ / "sr.dcm");
+    const auto report = make_report(extraction_, uids_, segments_);
     ASSERT_TRUE(report) << report.error().to_string();
+    ASSERT_TRUE(
+        write_object(folder_ / "seg.dcm", UID_SegmentationStorage, uids_.segmentation, *seg));
+    ASSERT_TRUE(
+        write_object(folder_ / "sr.dcm", UID_ComprehensiveSRStorage, uids_.report, *report));
   }
 
   TempDir folder_;
@@ -133,7 +138,7 @@ TEST_F(Results, OrthancTakesThemAndGivesThemBack) {
 
 TEST_F(Results, SaysThatThereIsNoMask) {
   for (RoiResult& roi : extraction_.rois) roi.mask.reset();
-  const auto none = write_segmentation(extraction_, uids_, folder_ / "none.dcm", segments_);
+  const auto none = make_segmentation(extraction_, uids_, segments_);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, Errc::kNotFound);
 }
