@@ -1,18 +1,17 @@
 // The audit databases under load: fresh servers that sync as in production take INSTANCES objects
 // with all their rows (instance, decision, delivery, state, digest: three events of the journal
-// each) in the feed's batches; then objects and studies are traced. Prints rates, times and plans.
+// each) in the feed's batches; then objects and studies are traced. Prints rates and times.
 //
 //   audit_load INSTANCES [sqlite] [postgresql] [mysql]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
-#include <random>
 #include <string>
 #include <vector>
 
+#include "benchmarks/audit_traces.h"
 #include "db/audit_store.h"
-#include "db/server_trace.h"
 #include "test/support/mariadb.h"
 #include "test/support/postgresql.h"
 #include "test/support/temp_dir.h"
@@ -22,16 +21,7 @@ namespace {
 
 constexpr std::uint64_t kEventsEach = 3;
 constexpr std::uint64_t kObjectsOfBatch = 200;  // 1,000 rows
-constexpr std::uint64_t kObjectsOfStudy = 200;  // in four series
 constexpr std::int64_t kStart = 1'700'000'000'000'000;
-
-std::string study(std::uint64_t object) {
-  return "1.2.826.0.1.3680043.9.1." + std::to_string(object / kObjectsOfStudy);
-}
-std::string series(std::uint64_t object) {
-  return study(object) + "." + std::to_string(object % 4 + 1);
-}
-std::string instance(std::uint64_t object) { return series(object) + "." + std::to_string(object); }
 
 void add_object(std::vector<db::Row>& rows, std::uint64_t object) {
   const db::Key key{"router-1", "00000000-0000-4000-8000-000000000001", object * kEventsEach + 1};
@@ -93,19 +83,6 @@ void add_object(std::vector<db::Row>& rows, std::uint64_t object) {
       {key.node, key.spool_id, key.sequence + 2}, key.sequence, std::string(64, 'd'), row.seal});
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Median and worst of `times`, in milliseconds.
-std::string told(std::vector<double> times) {
-  std::sort(times.begin(), times.end());
-  char text[64];
-  std::snprintf(text, sizeof text, "%.1f ms (worst %.1f)", times[times.size() / 2] * 1e3,
-                times.back() * 1e3);
-  return text;
-}
-
 bool measure(const std::string& name, Result<std::unique_ptr<db::AuditStore>> opened,
              std::uint64_t instances) {
   if (!opened) {
@@ -126,34 +103,16 @@ bool measure(const std::string& name, Result<std::unique_ptr<db::AuditStore>> op
     }
   }
   const double took = seconds_since(start);
-  std::minstd_rand random(1);
-  std::vector<double> of_objects, of_studies;
-  for (int i = 0; i < 50; ++i) {
-    const std::uint64_t object = random() % instances;
-    for (auto& [uid, times, most] : {std::tuple<std::string, std::vector<double>&, std::size_t>{
-                                         instance(object), of_objects, 1},
-                                     {study(object), of_studies, kObjectsOfStudy}}) {
-      const auto asked = std::chrono::steady_clock::now();
-      const auto found = store.trace(uid, 100'000);
-      times.push_back(seconds_since(asked));
-      if (!found || found->empty() || found->size() > most) {
-        std::cerr << name << ": trace does not find " << uid << '\n';
-        return false;
-      }
-    }
+  const auto traced = traces(store, instances);
+  if (!traced) {
+    std::cerr << name << ": " << traced.error().to_string() << '\n';
+    return false;
   }
-  std::printf("%-11s %9.0f events/s  %9.0f rows/s  trace object %s, study of %zu %s\n",
-              name.c_str(), static_cast<double>(instances * kEventsEach) / took,
-              static_cast<double>(instances * 5) / took, told(of_objects).c_str(),
-              static_cast<std::size_t>(kObjectsOfStudy), told(of_studies).c_str());
+  std::printf("%-11s %9.0f events/s  %9.0f rows/s  %s\n", name.c_str(),
+              static_cast<double>(instances * kEventsEach) / took,
+              static_cast<double>(instances * 5) / took, traced->c_str());
   std::fflush(stdout);
   return true;
-}
-
-/// The two kinds of question that `trace` is made of, as the store asks them.
-std::vector<std::string> questions(std::uint64_t object, const char* join) {
-  const db::TraceSql sql("'" + study(object) + "'", "1000", join);
-  return {sql.instances, sql.deliveries};
 }
 
 bool run(std::uint64_t instances, const std::vector<std::string>& names) {
@@ -173,9 +132,6 @@ bool run(std::uint64_t instances, const std::vector<std::string>& names) {
                    db::open_postgresql({.url = server.url(), .password = server.kPassword}),
                    instances) &&
            good;
-    for (const std::string& sql : questions(instances / 2, "JOIN")) {
-      std::cout << server.ask("EXPLAIN (ANALYZE, BUFFERS) " + sql);
-    }
   }
   if (wanted("mysql")) {
     const test::Mariadb server({"--innodb-flush-method=fsync", "--innodb-buffer-pool-size=256M",
@@ -183,9 +139,6 @@ bool run(std::uint64_t instances, const std::vector<std::string>& names) {
     good = measure("mysql", db::open_mysql({.url = server.url(), .password = server.kPassword}),
                    instances) &&
            good;
-    for (const std::string& sql : questions(instances / 2, "STRAIGHT_JOIN")) {
-      std::cout << server.ask("EXPLAIN " + sql);
-    }
   }
   return good;
 }

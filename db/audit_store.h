@@ -21,6 +21,12 @@ struct TracedObject {
   std::vector<InstanceStateRow> states;
 };
 
+/// How many objects are in a state at a destination.
+struct StateCount {
+  std::string destination, state;
+  std::uint64_t objects = 0;
+};
+
 /// One audit database: SQLite, PostgreSQL or MySQL. Owned by one thread.
 class AuditStore {
  public:
@@ -39,11 +45,23 @@ class AuditStore {
   virtual Result<std::vector<Extent>> extents() = 0;
   /// All rows within `extent`, in no order, all of one moment.
   virtual Result<Records> read(const Extent& extent) = 0;
+  /// Of the objects within `extent` that were received from `from` on and before `until`.
+  virtual Result<std::vector<StateCount>> state_counts(const Extent& /*extent*/, UtcMicros /*from*/,
+                                                       UtcMicros /*until*/) {
+    return Error{Errc::kUnsupported, "this sink keeps no states"};
+  }
   /// Every patient_key that some object has.
   virtual Result<std::vector<std::string>> patient_keys() = 0;
   /// What objects received until then tell of a patient goes, in one transaction: patient_key, UIDs
-  /// and digest; their state is "forgotten". How many.
+  /// and digest, and all results of their extraction; their state is "forgotten". How many.
   virtual Result<std::uint64_t> forget(const std::string& patient_key, UtcMicros until) = 0;
+  /// Results within `extent` whose object is forgotten go: they came after it was.
+  virtual Result<void> forget_results(const Extent& extent) = 0;
+  /// Removes all rows within `extent` that are older, each by its own time and a decision by its
+  /// object's, in one transaction. How many.
+  virtual Result<std::uint64_t> prune(const Extent& extent, UtcMicros before) = 0;
+  /// The operator_action rows with this action, in no order.
+  virtual Result<std::vector<Record>> actions(const std::string& action) = 0;
 };
 
 /// Opens or creates the file (0600) and applies the migrations that are missing. kUnsupported: its

@@ -234,12 +234,24 @@ ALTER TABLE operator_action ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
 CREATE INDEX instance_by_patient ON instance (patient_key, received);
 )sql";
 
-constexpr std::array<Migration, 5> kMigrations{{
+// Nobody wrote results before.
+constexpr std::string_view kResults = R"sql(
+ALTER TABLE rt_structure_set ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE rt_roi ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE rt_contour ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE rt_finding ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE rt_dvh ADD COLUMN seal VARCHAR(64) NOT NULL DEFAULT '';
+ALTER TABLE rt_dvh ADD COLUMN dose_link VARCHAR(64) NOT NULL DEFAULT '';
+CREATE INDEX rt_structure_set_by_object ON rt_structure_set (sop_instance_uid);
+)sql";
+
+constexpr std::array<Migration, 6> kMigrations{{
     {1, "tables", kTables},
     {2, "rt tables", kRtTables},
     {3, "indexes", kIndexes},
     {4, "views", kViews},
     {5, "seals and forgetting", kSealsAndForgetting},
+    {6, "results", kResults},
 }};
 
 }  // namespace

@@ -57,8 +57,14 @@ inline std::string insert(const Table& table, std::size_t rows) {
   return insert_into(table) + values + on_duplicate_key(table);
 }
 
+/// From the left to the right.
+inline std::string beside(const std::string& /*columns*/, const std::string& table,
+                          const std::string& condition) {
+  return "STRAIGHT_JOIN " + table + " ON " + condition;
+}
+
 inline const TraceSql& trace_sql() {
-  static const TraceSql kSql("?", "?", "STRAIGHT_JOIN");
+  static const TraceSql kSql("?", "?", beside);
   return kSql;
 }
 

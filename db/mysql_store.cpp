@@ -67,10 +67,11 @@ class Columns {
   std::uint64_t number() { return static_cast<std::uint64_t>(rows_.getInt64(++index_)); }
   std::uint32_t small() { return static_cast<std::uint32_t>(rows_.getInt64(++index_)); }
   UtcMicros time() { return from_micros(rows_.getInt64(++index_)); }
-  Cell cell(bool text) {
+  Cell cell(const Column& of) {
     ++index_;
     if (rows_.isNull(index_)) return {};
-    if (text) return std::string(rows_.getString(index_));
+    if (of.text) return std::string(rows_.getString(index_));
+    if (of.real) return static_cast<double>(rows_.getDouble(index_));
     return rows_.getInt64(index_);
   }
   std::optional<UtcMicros> time_or_null() {
@@ -163,6 +164,28 @@ class MysqlStore final : public AuditStore {
     });
   }
 
+  Result<std::vector<StateCount>> state_counts(const Extent& extent, UtcMicros from,
+                                               UtcMicros until) override {
+    return guarded([&]() -> Result<std::vector<StateCount>> {
+      const Transaction snapshot(*connection_);
+      const Statement statement(
+          connection_->prepareStatement(select_state_counts({"?", "?", "?", "?", "?", "?"})));
+      statement->setString(1, extent.node);
+      statement->setString(2, extent.spool_id);
+      statement->setInt64(3, static_cast<std::int64_t>(extent.first));
+      statement->setInt64(4, static_cast<std::int64_t>(extent.last));
+      statement->setInt64(5, to_micros(from));
+      statement->setInt64(6, to_micros(until) - 1);
+      const std::unique_ptr<sql::ResultSet> rows(statement->executeQuery());
+      std::vector<StateCount> counts;
+      while (rows->next()) {
+        Columns c(*rows);
+        counts.push_back({c.text(), c.text(), c.number()});
+      }
+      return counts;
+    });
+  }
+
   Result<std::vector<std::string>> patient_keys() override {
     return guarded([&]() -> Result<std::vector<std::string>> {
       const Transaction snapshot(*connection_);
@@ -181,8 +204,64 @@ class MysqlStore final : public AuditStore {
       statement->setString(1, patient_key);
       statement->setInt64(2, to_micros(until));
       const auto changed = static_cast<std::uint64_t>(statement->executeUpdate());
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        const std::string sql = delete_forgotten(kind);
+        if (!sql.empty()) Statement(connection_->prepareStatement(sql))->executeUpdate();
+      }
       transaction.commit();
       return changed;
+    });
+  }
+
+  Result<void> forget_results(const Extent& extent) override {
+    return guarded([&]() -> Result<void> {
+      Transaction transaction(*connection_);
+      static constexpr std::array<std::string_view, 4> kParameters{"?", "?", "?", "?"};
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        const std::string sql = delete_forgotten(kind, kParameters);
+        if (sql.empty()) continue;
+        const Statement statement(connection_->prepareStatement(sql));
+        statement->setString(1, extent.node);
+        statement->setString(2, extent.spool_id);
+        statement->setInt64(3, static_cast<std::int64_t>(extent.first));
+        statement->setInt64(4, static_cast<std::int64_t>(extent.last));
+        statement->executeUpdate();
+      }
+      transaction.commit();
+      return {};
+    });
+  }
+
+  Result<std::uint64_t> prune(const Extent& extent, UtcMicros before) override {
+    return guarded([&]() -> Result<std::uint64_t> {
+      Transaction transaction(*connection_);
+      std::uint64_t removed = 0;
+      for (std::size_t kind = kKinds; kind-- > 0;) {
+        const std::string sql = delete_span(kind, {"?", "?", "?", "?", "?"});
+        if (sql.empty()) continue;
+        const Statement statement(connection_->prepareStatement(sql));
+        statement->setString(1, extent.node);
+        statement->setString(2, extent.spool_id);
+        statement->setInt64(3, static_cast<std::int64_t>(extent.first));
+        statement->setInt64(4, static_cast<std::int64_t>(extent.last));
+        statement->setInt64(5, to_micros(before));
+        removed += static_cast<std::uint64_t>(statement->executeUpdate());
+      }
+      transaction.commit();
+      return removed;
+    });
+  }
+
+  Result<std::vector<Record>> actions(const std::string& action) override {
+    return guarded([&]() -> Result<std::vector<Record>> {
+      const Transaction snapshot(*connection_);
+      const Statement statement(connection_->prepareStatement(select_actions("?")));
+      statement->setString(1, action);
+      const std::unique_ptr<sql::ResultSet> rows(statement->executeQuery());
+      std::vector<Record> found;
+      const Table& table = tables().at(Row(OperatorActionRow{}).index());
+      while (rows->next()) found.push_back(read_record(Columns(*rows), table));
+      return found;
     });
   }
 
@@ -222,6 +301,8 @@ class MysqlStore final : public AuditStore {
           statement.setString(index, *text);
         } else if (const auto* number = std::get_if<std::int64_t>(&cell)) {
           statement.setInt64(index, *number);
+        } else if (const auto* real = std::get_if<double>(&cell)) {
+          statement.setDouble(index, *real);
         } else {
           statement.setNull(index, sql::DataType::BIGINT);
         }

@@ -41,13 +41,21 @@ inline std::string insert(const Table& table) {
   std::string arrays;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     arrays += (i == 0 ? "$" : ", $") + std::to_string(i + 1);
-    arrays += table.columns[i].text ? "::text[]" : "::bigint[]";
+    const Column& column = table.columns[i];
+    arrays += column.text ? "::text[]" : column.real ? "::float8[]" : "::bigint[]";
   }
   return insert_into(table) + "SELECT * FROM unnest(" + arrays + ")" + on_conflict(table);
 }
 
+/// OFFSET 0 keeps the planner from turning this into a join of whole tables.
+inline std::string beside(const std::string& columns, const std::string& table,
+                          const std::string& condition) {
+  return "CROSS JOIN LATERAL (SELECT " + columns + " FROM " + table + " WHERE " + condition +
+         " OFFSET 0) AS t";
+}
+
 inline const TraceSql& trace_sql() {
-  static const TraceSql kSql("$1", "$2", "JOIN");
+  static const TraceSql kSql("$1", "$2", beside);
   return kSql;
 }
 

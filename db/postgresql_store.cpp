@@ -64,6 +64,8 @@ std::string array_of(const std::vector<Record>& records, std::size_t column) {
       array += '"';
     } else if (const auto* number = std::get_if<std::int64_t>(&cell)) {
       array += std::to_string(*number);
+    } else if (const auto* real = std::get_if<double>(&cell)) {
+      array += text_of(*real);
     } else {
       array += "NULL";
     }
@@ -82,10 +84,11 @@ class Columns {
   std::uint64_t number() { return static_cast<std::uint64_t>(next().as<std::int64_t>()); }
   std::uint32_t small() { return static_cast<std::uint32_t>(number()); }
   UtcMicros time() { return from_micros(next().as<std::int64_t>()); }
-  Cell cell(bool text) {
+  Cell cell(const Column& of) {
     const pqxx::field field = next();
     if (field.is_null()) return {};
-    if (text) return std::string(field.c_str(), field.size());
+    if (of.text) return std::string(field.c_str(), field.size());
+    if (of.real) return field.as<double>();
     return field.as<std::int64_t>();
   }
   std::optional<UtcMicros> time_or_null() {
@@ -153,6 +156,23 @@ class PostgresqlStore final : public AuditStore {
     });
   }
 
+  Result<std::vector<StateCount>> state_counts(const Extent& extent, UtcMicros from,
+                                               UtcMicros until) override {
+    return guarded([&]() -> Result<std::vector<StateCount>> {
+      pqxx::work work(*connection_);  // without a deadline: it reads a day
+      const auto rows = work.exec_params(
+          select_state_counts({"$1", "$2", "$3", "$4", "$5", "$6"}), extent.node, extent.spool_id,
+          static_cast<std::int64_t>(extent.first), static_cast<std::int64_t>(extent.last),
+          to_micros(from), to_micros(until) - 1);
+      std::vector<StateCount> counts;
+      for (const pqxx::row& row : rows) {
+        Columns c(row);
+        counts.push_back({c.text(), c.text(), c.number()});
+      }
+      return counts;
+    });
+  }
+
   Result<std::vector<std::string>> patient_keys() override {
     return guarded([&]() -> Result<std::vector<std::string>> {
       pqxx::work work(*connection_);  // without a deadline: it reads an index
@@ -169,8 +189,60 @@ class PostgresqlStore final : public AuditStore {
       pqxx::work work(*connection_);
       const auto changed =
           work.exec_params(update_forget("$1", "$2"), patient_key, std::int64_t{to_micros(until)});
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        const std::string sql = delete_forgotten(kind);
+        if (!sql.empty()) work.exec(sql);
+      }
       work.commit();
       return std::uint64_t{changed.affected_rows()};
+    });
+  }
+
+  Result<void> forget_results(const Extent& extent) override {
+    return guarded([&]() -> Result<void> {
+      const Armed armed(deadline_, connection_->sock());
+      pqxx::work work(*connection_);
+      static constexpr std::array<std::string_view, 4> kParameters{"$1", "$2", "$3", "$4"};
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        const std::string sql = delete_forgotten(kind, kParameters);
+        if (sql.empty()) continue;
+        work.exec_params(sql, extent.node, extent.spool_id, static_cast<std::int64_t>(extent.first),
+                         static_cast<std::int64_t>(extent.last));
+      }
+      work.commit();
+      return {};
+    });
+  }
+
+  Result<std::uint64_t> prune(const Extent& extent, UtcMicros before) override {
+    return guarded([&]() -> Result<std::uint64_t> {
+      const Armed armed(deadline_, connection_->sock());
+      pqxx::work work(*connection_);
+      std::uint64_t removed = 0;
+      for (std::size_t kind = kKinds; kind-- > 0;) {
+        const std::string sql = delete_span(kind, {"$1", "$2", "$3", "$4", "$5"});
+        if (sql.empty()) continue;
+        removed += work.exec_params(sql, extent.node, extent.spool_id,
+                                    static_cast<std::int64_t>(extent.first),
+                                    static_cast<std::int64_t>(extent.last),
+                                    std::int64_t{to_micros(before)})
+                       .affected_rows();
+      }
+      work.commit();
+      return removed;
+    });
+  }
+
+  Result<std::vector<Record>> actions(const std::string& action) override {
+    return guarded([&]() -> Result<std::vector<Record>> {
+      const Armed armed(deadline_, connection_->sock());
+      Snapshot snapshot(*connection_);
+      std::vector<Record> found;
+      const Table& table = tables().at(Row(OperatorActionRow{}).index());
+      for (const pqxx::row& row : snapshot.exec_params(select_actions("$1"), action)) {
+        found.push_back(read_record(Columns(row), table));
+      }
+      return found;
     });
   }
 
@@ -305,7 +377,10 @@ Result<std::unique_ptr<AuditStore>> open_postgresql(const ServerSettings& settin
   if (!settings.password.empty()) all.emplace_back("password", settings.password);
   all.emplace_back("client_encoding", "UTF8");
   // The cursor moves once a write is through: it must be on disk then.
-  all.emplace_back("options", "-c synchronous_commit=on -c lock_timeout=10s -c TimeZone=UTC");
+  // Without statistics the planner thinks that a trace costs so much that compiling it pays: that
+  // alone takes seconds (jit).
+  all.emplace_back("options",
+                   "-c synchronous_commit=on -c lock_timeout=10s -c TimeZone=UTC -c jit=off");
   return postgresql::guarded([&]() -> Result<std::unique_ptr<AuditStore>> {
     auto connection = std::make_unique<pqxx::connection>(postgresql::conninfo(all));
 #pragma GCC diagnostic push

@@ -134,4 +134,100 @@ inline void columns(const OperatorActionRow& r, auto&& f) {
   f("seal", r.seal);
 }
 
+inline void columns(const RtStructureSetRow& r, auto&& f) {
+  key_columns(r.key, r.key.sequence, f);
+  f("sop_instance_uid", r.sop_instance_uid);
+  f("label", r.label);
+  f("frame_of_reference_uid", r.frame_of_reference_uid);
+  f("referenced_study_instance_uid", r.referenced_study_instance_uid);
+  f("referenced_series_instance_uid", r.referenced_series_instance_uid);
+  f("reference_verdict", r.reference_verdict);
+  f("reference_reason", r.reference_reason);
+  f("instances_referenced", r.instances_referenced);
+  f("instances_present", r.instances_present);
+  f("rois", r.rois);
+  f("contours", r.contours);
+  f("points", r.points);
+  f("started", r.started);
+  f("finished", r.finished);
+  f("attempts", r.attempts);
+  f("outcome", r.outcome);
+  f("reason", r.reason);
+  f("seal", r.seal);
+  f("result_sequence", r.result_sequence);
+}
+
+inline void columns(const RtRoiRow& r, auto&& f) {
+  key_columns(r.key, r.key.sequence, f);
+  f("roi_number", r.roi_number);
+  f("name", r.name);
+  f("standard_name", r.standard_name);
+  f("interpreted_type", r.interpreted_type);
+  f("generation_algorithm", r.generation_algorithm);
+  f("color", r.color);
+  f("frame_of_reference_uid", r.frame_of_reference_uid);
+  f("contours", r.contours);
+  f("points", r.points);
+  f("geometric_types", r.geometric_types);
+  f("volume_cm3", r.volume_cm3);
+  f("surface_cm2", r.surface_cm2);
+  f("centroid_x_mm", r.centroid_x_mm);
+  f("centroid_y_mm", r.centroid_y_mm);
+  f("centroid_z_mm", r.centroid_z_mm);
+  f("min_x_mm", r.min_x_mm);
+  f("min_y_mm", r.min_y_mm);
+  f("min_z_mm", r.min_z_mm);
+  f("max_x_mm", r.max_x_mm);
+  f("max_y_mm", r.max_y_mm);
+  f("max_z_mm", r.max_z_mm);
+  f("plane_spacing_mm", r.plane_spacing_mm);
+  f("plane_gaps", r.plane_gaps);
+  f("equivalent_diameter_mm", r.equivalent_diameter_mm);
+  f("seal", r.seal);
+  f("result_sequence", r.result_sequence);
+}
+
+inline void columns(const RtContourRow& r, auto&& f) {
+  key_columns(r.key, r.key.sequence, f);
+  f("roi_number", r.roi_number);
+  f("contour_index", r.contour_index);
+  f("geometric_type", r.geometric_type);
+  f("points", r.points);
+  f("plane_position_mm", r.plane_position_mm);
+  f("area_mm2", r.area_mm2);
+  f("perimeter_mm", r.perimeter_mm);
+  f("referenced_sop_instance_uid", r.referenced_sop_instance_uid);
+  f("seal", r.seal);
+  f("result_sequence", r.result_sequence);
+}
+
+inline void columns(const RtFindingRow& r, auto&& f) {
+  key_columns(r.key, r.key.sequence, f);
+  f("finding_index", r.finding_index);
+  f("roi_number", r.roi_number);
+  f("code", r.code);
+  f("severity", r.severity);
+  f("description", r.description);
+  f("seal", r.seal);
+  f("result_sequence", r.result_sequence);
+}
+
+inline void columns(const RtDvhRow& r, auto&& f) {
+  key_columns(r.key, r.key.sequence, f);
+  f("roi_number", r.roi_number);
+  f("dose_sop_instance_uid", r.dose_sop_instance_uid);
+  f("dose_units", r.dose_units);
+  f("dose_type", r.dose_type);
+  f("dose_link", r.dose_link);
+  f("min_dose", r.min_dose);
+  f("mean_dose", r.mean_dose);
+  f("max_dose", r.max_dose);
+  f("d95", r.d95);
+  f("d2", r.d2);
+  f("v20", r.v20);
+  f("curve", r.curve);
+  f("seal", r.seal);
+  f("result_sequence", r.result_sequence);
+}
+
 }  // namespace dr::db

@@ -50,9 +50,25 @@ class EachText {
     } else if constexpr (kIs<R, SecurityEventRow>) {
       return codes(r.kind, r.peer_address) &&
              names(r.listener, r.calling_ae_title, r.called_ae_title) && long_texts(r.detail);
-    } else {
-      static_assert(kIs<R, OperatorActionRow>);
+    } else if constexpr (kIs<R, OperatorActionRow>) {
       return names(r.who) && codes(r.action) && lines(r.target) && long_texts(r.detail);
+    } else if constexpr (kIs<R, RtStructureSetRow>) {
+      return uids(r.sop_instance_uid, r.frame_of_reference_uid, r.referenced_study_instance_uid,
+                  r.referenced_series_instance_uid) &&
+             names(r.label) && codes(r.reference_verdict, r.outcome) &&
+             lines(r.reference_reason, r.reason);
+    } else if constexpr (kIs<R, RtRoiRow>) {
+      return names(r.name, r.standard_name) &&
+             codes(r.interpreted_type, r.generation_algorithm, r.color) &&
+             uids(r.frame_of_reference_uid) && lines(r.geometric_types);
+    } else if constexpr (kIs<R, RtContourRow>) {
+      return codes(r.geometric_type) && uids(r.referenced_sop_instance_uid);
+    } else if constexpr (kIs<R, RtFindingRow>) {
+      return codes(r.code, r.severity) && long_texts(r.description);
+    } else {
+      static_assert(kIs<R, RtDvhRow>);
+      return uids(r.dose_sop_instance_uid) && codes(r.dose_units, r.dose_type, r.dose_link) &&
+             f_(r.curve, TextLimit::kCurve);
     }
   }
 

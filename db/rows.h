@@ -111,7 +111,75 @@ struct OperatorActionRow {
   std::string seal{};
 };
 
+// Results of extractions: each written only when `result_sequence` is greater than the row's. Those
+// of a structure set whose result_sequence is below that of its rt_structure_set are of an earlier
+// result.
+
+struct RtStructureSetRow {
+  Key key;  // the instance's, as in all of these
+  std::string sop_instance_uid, label, frame_of_reference_uid;
+  std::string referenced_study_instance_uid, referenced_series_instance_uid;
+  std::string reference_verdict, reference_reason;
+  std::uint32_t instances_referenced = 0, instances_present = 0, rois = 0, contours = 0;
+  std::uint64_t points = 0;
+  UtcMicros started{}, finished{};
+  std::uint32_t attempts = 0;
+  std::string outcome, reason;
+  std::uint64_t result_sequence = 0;
+  std::string seal{};
+};
+
+struct RtRoiRow {
+  Key key;
+  std::int32_t roi_number = 0;
+  std::string name, standard_name, interpreted_type, generation_algorithm, color;
+  std::string frame_of_reference_uid;
+  std::uint32_t contours = 0;
+  std::uint64_t points = 0;
+  std::string geometric_types;
+  std::optional<double> volume_cm3, surface_cm2;
+  std::optional<double> centroid_x_mm, centroid_y_mm, centroid_z_mm;
+  std::optional<double> min_x_mm, min_y_mm, min_z_mm, max_x_mm, max_y_mm, max_z_mm;
+  std::optional<double> plane_spacing_mm;
+  std::uint32_t plane_gaps = 0;
+  std::optional<double> equivalent_diameter_mm;
+  std::uint64_t result_sequence = 0;
+  std::string seal{};
+};
+
+struct RtContourRow {
+  Key key;
+  std::int32_t roi_number = 0;
+  std::uint32_t contour_index = 0;
+  std::string geometric_type;
+  std::uint32_t points = 0;
+  std::optional<double> plane_position_mm, area_mm2, perimeter_mm;
+  std::string referenced_sop_instance_uid;
+  std::uint64_t result_sequence = 0;
+  std::string seal{};
+};
+
+struct RtFindingRow {
+  Key key;
+  std::uint32_t finding_index = 0;
+  std::optional<std::int32_t> roi_number;
+  std::string code, severity, description;
+  std::uint64_t result_sequence = 0;
+  std::string seal{};
+};
+
+struct RtDvhRow {
+  Key key;
+  std::int32_t roi_number = 0;
+  std::string dose_sop_instance_uid, dose_units, dose_type, dose_link;
+  std::optional<double> min_dose, mean_dose, max_dose, d95, d2, v20;
+  std::string curve;  // JSON array of [dose, volume]
+  std::uint64_t result_sequence = 0;
+  std::string seal{};
+};
+
 using Row = std::variant<AssociationRow, InstanceRow, DigestRow, DecisionRow, DeliveryRow,
-                         InstanceStateRow, SecurityEventRow, OperatorActionRow>;
+                         InstanceStateRow, SecurityEventRow, OperatorActionRow, RtStructureSetRow,
+                         RtRoiRow, RtContourRow, RtFindingRow, RtDvhRow>;
 
 }  // namespace dr::db

@@ -12,9 +12,11 @@ namespace dr::db {
 
 /// The SQL of the four questions; each takes the UID and the most objects, as `uid` three times and
 /// `limit` once in this order. A union, not three conditions with OR: MariaDB would read the whole
-/// table. `join` is the database's word for one that starts from the left.
+/// table. `beside(columns, table, condition)` is the database's way to join what an index finds for
+/// each object, one object after the other, whatever its statistics are: those of a database that
+/// was filled a moment ago would let it read whole tables.
 struct TraceSql {
-  TraceSql(const std::string& uid, const std::string& limit, const std::string& join) {
+  TraceSql(const std::string& uid, const std::string& limit, auto&& beside) {
     const auto found = [&](const std::string& columns, const std::string& order) {
       const std::string head = "SELECT " + columns + " FROM instance WHERE ";
       return head + "sop_instance_uid = " + uid + " UNION " + head +
@@ -22,16 +24,18 @@ struct TraceSql {
              " ORDER BY " + order + " LIMIT " + limit;
     };
     instances = found(kTracedInstance, "received, node, spool_id, sequence");
-    const std::string of =
+    const std::string keys =
         " FROM (" + found("node AS n, spool_id AS s, sequence AS q, received AS r", "r, n, s, q") +
-        ") AS i " + join + " ";
-    const std::string head = "SELECT n, s, q, ";
-    const std::string on = " ON node = n AND spool_id = s AND ";
-    decisions =
-        head + kTracedDecision + of + "decision" + on + "sequence = q ORDER BY rule_ordinal";
-    deliveries =
-        head + kTracedDelivery + of + "delivery" + on + "instance_sequence = q ORDER BY sequence";
-    states = head + kTracedState + of + "instance_state" + on + "sequence = q ORDER BY destination";
+        ") AS i ";
+    const auto of = [&](const std::string& columns, const std::string& table,
+                        const std::string& instance, const std::string& order) {
+      return "SELECT n, s, q, " + columns + keys +
+             beside(columns, table, "node = n AND spool_id = s AND " + instance + " = q") +
+             " ORDER BY " + order;
+    };
+    decisions = of(kTracedDecision, "decision", "sequence", "rule_ordinal");
+    deliveries = of(kTracedDelivery, "delivery", "instance_sequence", "sequence");
+    states = of(kTracedState, "instance_state", "sequence", "destination");
   }
   std::string instances, decisions, deliveries, states;
 };

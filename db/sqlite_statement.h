@@ -41,6 +41,8 @@ class Use {
         text(*value);
       } else if (const auto* wide = std::get_if<std::int64_t>(&cell)) {
         statement_.bind(++index_, *wide);
+      } else if (const auto* real = std::get_if<double>(&cell)) {
+        statement_.bind(++index_, *real);
       } else {
         statement_.bind(++index_);
       }
@@ -63,10 +65,11 @@ class Columns {
   std::uint64_t number() { return static_cast<std::uint64_t>(next().getInt64()); }
   std::uint32_t small() { return static_cast<std::uint32_t>(next().getInt64()); }
   UtcMicros time() { return from_micros(next().getInt64()); }
-  Cell cell(bool text) {
+  Cell cell(const db::Column& of) {
     const SQLite::Column column = next();
     if (column.isNull()) return {};
-    if (text) return column.getString();
+    if (of.text) return column.getString();
+    if (of.real) return column.getDouble();
     return std::int64_t{column.getInt64()};
   }
   std::optional<UtcMicros> time_or_null() {

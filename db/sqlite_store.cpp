@@ -1,3 +1,4 @@
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
@@ -71,6 +72,25 @@ class SqliteStore final : public AuditStore {
     }
   }
 
+  Result<std::vector<StateCount>> state_counts(const Extent& extent, UtcMicros from,
+                                               UtcMicros until) override {
+    try {
+      std::vector<StateCount> counts;
+      SQLite::Statement rows(db_, select_state_counts({"?", "?", "?", "?", "?", "?"}));
+      Use query(rows);
+      query.text(extent.node).text(extent.spool_id).number(extent.first).number(extent.last);
+      query.number(static_cast<std::uint64_t>(to_micros(from)));
+      query.number(static_cast<std::uint64_t>(to_micros(until) - 1));
+      while (query.next()) {
+        Columns c(rows);
+        counts.push_back({c.text(), c.text(), c.number()});
+      }
+      return counts;
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
   Result<std::vector<std::string>> patient_keys() override {
     try {
       std::vector<std::string> keys;
@@ -88,8 +108,69 @@ class SqliteStore final : public AuditStore {
       SQLite::Statement update(db_, update_forget("?", "?"));
       Use(update).text(patient_key).number(static_cast<std::uint64_t>(to_micros(until))).run();
       const auto changed = static_cast<std::uint64_t>(db_.getChanges());
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        const std::string sql = delete_forgotten(kind);
+        if (!sql.empty()) db_.exec(sql);
+      }
       transaction.commit();
       return changed;
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<void> forget_results(const Extent& extent) override {
+    try {
+      SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+      static constexpr std::array<std::string_view, 4> kParameters{"?", "?", "?", "?"};
+      for (std::size_t kind = 0; kind < kKinds; ++kind) {
+        const std::string sql = delete_forgotten(kind, kParameters);
+        if (sql.empty()) continue;
+        SQLite::Statement remove(db_, sql);
+        Use query(remove);
+        query.text(extent.node).text(extent.spool_id).number(extent.first).number(extent.last);
+        query.run();
+      }
+      transaction.commit();
+      return {};
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<std::uint64_t> prune(const Extent& extent, UtcMicros before) override {
+    try {
+      SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+      std::uint64_t removed = 0;
+      for (std::size_t kind = kKinds; kind-- > 0;) {
+        const std::string sql = delete_span(kind, {"?", "?", "?", "?", "?"});
+        if (sql.empty()) continue;
+        SQLite::Statement remove(db_, sql);
+        Use(remove)
+            .text(extent.node)
+            .text(extent.spool_id)
+            .number(extent.first)
+            .number(extent.last)
+            .number(static_cast<std::uint64_t>(to_micros(before)))
+            .run();
+        removed += static_cast<std::uint64_t>(db_.getChanges());
+      }
+      transaction.commit();
+      return removed;
+    } catch (const SQLite::Exception& e) {
+      return mapped(e);
+    }
+  }
+
+  Result<std::vector<Record>> actions(const std::string& action) override {
+    try {
+      std::vector<Record> found;
+      SQLite::Statement rows(db_, select_actions("?"));
+      Use query(rows);
+      query.text(action);
+      const Table& table = tables().at(Row(OperatorActionRow{}).index());
+      while (query.next()) found.push_back(read_record(Columns(rows), table));
+      return found;
     } catch (const SQLite::Exception& e) {
       return mapped(e);
     }

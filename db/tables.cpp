@@ -1,7 +1,9 @@
 #include "db/tables.h"
 
 #include <algorithm>
+#include <cmath>
 #include <concepts>
+#include <cstdio>
 #include <map>
 #include <optional>
 #include <type_traits>
@@ -15,6 +17,8 @@ namespace {
 
 Cell cell(const std::string& value) { return value; }
 Cell cell(std::integral auto value) { return static_cast<std::int64_t>(value); }
+// No database of the three keeps all of NaN and the infinities.
+Cell cell(double value) { return std::isfinite(value) ? Cell(value) : Cell{}; }
 Cell cell(UtcMicros value) { return std::int64_t{to_micros(value)}; }
 template <class T>
 Cell cell(const std::optional<T>& value) {
@@ -26,7 +30,8 @@ Table table(std::string name, std::size_t keys, OnConflict what) {
   Table made{std::move(name), {}, keys, what};
   columns(R{}, [&](const char* column, const auto& value) {
     using Value = std::remove_cvref_t<decltype(value)>;
-    made.columns.push_back({column, std::is_same_v<Value, std::string>});
+    made.columns.push_back(
+        {column, std::is_same_v<Value, std::string>, std::is_same_v<Value, std::optional<double>>});
   });
   return made;
 }
@@ -47,6 +52,12 @@ std::array<Table, kKinds> make_tables() {
       table<SecurityEventRow>("security_event", kJournalKey, OnConflict::kKeep));
   set(OperatorActionRow{},
       table<OperatorActionRow>("operator_action", kJournalKey, OnConflict::kKeep));
+  set(RtStructureSetRow{},
+      table<RtStructureSetRow>("rt_structure_set", kJournalKey, OnConflict::kNewer));
+  set(RtRoiRow{}, table<RtRoiRow>("rt_roi", kJournalKey + 1, OnConflict::kNewer));
+  set(RtContourRow{}, table<RtContourRow>("rt_contour", kJournalKey + 2, OnConflict::kNewer));
+  set(RtFindingRow{}, table<RtFindingRow>("rt_finding", kJournalKey + 1, OnConflict::kNewer));
+  set(RtDvhRow{}, table<RtDvhRow>("rt_dvh", kJournalKey + 2, OnConflict::kNewer));
   return made;
 }
 
@@ -64,13 +75,20 @@ std::span<const Column> beside_key(const Table& table) {
   return std::span(table.columns).subspan(table.keys);
 }
 
-constexpr const char* kChanged = "changed_sequence";
+/// Of rows that are replaced by newer ones: the number that decides.
+const std::string& newest(const Table& table) { return table.columns.back().name; }
 
 }  // namespace
 
 const std::array<Table, kKinds>& tables() {
   static const std::array<Table, kKinds> kTables = make_tables();
   return kTables;
+}
+
+std::string text_of(double number) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.17g", number);
+  return text.data();
 }
 
 Record record_of(const Row& row) {
@@ -126,6 +144,16 @@ std::string select_span(std::size_t kind, std::array<std::string_view, 4> parame
   return sql;
 }
 
+std::string select_state_counts(std::array<std::string_view, 6> parameters) {
+  const auto text = [&](std::size_t i) { return std::string(parameters.at(i)); };
+  return "SELECT s.destination, s.state, count(*) FROM instance i JOIN instance_state s"
+         " ON s.node = i.node AND s.spool_id = i.spool_id AND s.sequence = i.sequence"
+         " WHERE i.node = " +
+         text(0) + " AND i.spool_id = " + text(1) + " AND i.sequence BETWEEN " + text(2) + " AND " +
+         text(3) + " AND i.received BETWEEN " + text(4) + " AND " + text(5) +
+         " AND s.destination <> '' GROUP BY s.destination, s.state ORDER BY 1, 2";
+}
+
 std::string select_extents() {
   std::string sql;
   for (std::size_t kind = 0; kind < kKinds; ++kind) {
@@ -137,11 +165,58 @@ std::string select_extents() {
   return sql;
 }
 
+std::string_view time_column(const Table& table) {
+  if (table.name == "association") return "ended";
+  if (table.name == "instance") return "received";
+  if (table.name == "delivery") return "finished";
+  if (table.name == "instance_state") return "changed";
+  const bool event = table.name == "security_event" || table.name == "operator_action";
+  return event ? "time" : "";
+}
+
+std::string delete_span(std::size_t kind, std::array<std::string_view, 5> parameters) {
+  const Table& table = tables().at(kind);
+  if (table.on_conflict == OnConflict::kDigest) return {};
+  const std::string_view time = time_column(table);
+  // A value for each row, not a condition that could become a join: without statistics PostgreSQL
+  // would compare all decisions with all objects.
+  const auto of_object = [&] {
+    return "(SELECT i.received FROM instance i WHERE i.node = " + table.name +
+           ".node AND i.spool_id = " + table.name + ".spool_id AND i.sequence = " + table.name +
+           ".sequence)";
+  };
+  const std::string when = time.empty() ? of_object() : std::string(time);
+  return "DELETE FROM " + table.name + " WHERE node = " + std::string(parameters[0]) +
+         " AND spool_id = " + std::string(parameters[1]) + " AND sequence BETWEEN " +
+         std::string(parameters[2]) + " AND " + std::string(parameters[3]) + " AND " + when +
+         " < " + std::string(parameters[4]);
+}
+
+std::string select_actions(std::string_view action) {
+  const Table& table = tables().at(Row(OperatorActionRow{}).index());
+  return "SELECT " + joined(table.columns) + " FROM " + table.name +
+         " WHERE action = " + std::string(action);
+}
+
 std::string update_forget(std::string_view patient_key, std::string_view until) {
   return "UPDATE instance SET patient_key = '', sop_instance_uid = '', series_instance_uid = '', "
          "study_instance_uid = '', sha256 = NULL, sha256_seal = '', state = '" +
          std::string(kForgotten) + "' WHERE patient_key = " + std::string(patient_key) +
          " AND received <= " + std::string(until);
+}
+
+std::string delete_forgotten(std::size_t kind, std::span<const std::string_view> extent) {
+  const std::string& name = tables().at(kind).name;
+  if (!name.starts_with("rt_")) return {};
+  std::string sql = "DELETE FROM " + name + " WHERE '" + kForgotten +
+                    "' = (SELECT i.state FROM instance i WHERE i.node = " + name +
+                    ".node AND i.spool_id = " + name + ".spool_id AND i.sequence = " + name +
+                    ".sequence)";
+  if (!extent.empty()) {
+    sql += " AND node = " + std::string(extent[0]) + " AND spool_id = " + std::string(extent[1]) +
+           " AND sequence BETWEEN " + std::string(extent[2]) + " AND " + std::string(extent[3]);
+  }
+  return sql;
 }
 
 std::vector<Extent> merged(std::vector<Extent> extents) {
@@ -176,7 +251,7 @@ std::string on_conflict(const Table& table) {
   const std::string when =
       table.on_conflict == OnConflict::kFillIn
           ? "instance.state = ''"
-          : std::string("excluded.") + kChanged + " > " + table.name + "." + kChanged;
+          : "excluded." + newest(table) + " > " + table.name + "." + newest(table);
   return head + "UPDATE SET " + set + " WHERE " + when;
 }
 
@@ -192,10 +267,9 @@ std::string on_duplicate_key(const Table& table) {
   }
   // Assignments are made from left to right, so the column that decides comes last.
   const bool fill = table.on_conflict == OnConflict::kFillIn;
-  const std::string decides = fill ? "state" : kChanged;
+  const std::string decides = fill ? "state" : newest(table);
   const std::string when =
-      fill ? table.name + ".state = ''"
-           : std::string("VALUES(") + kChanged + ") > " + table.name + "." + kChanged;
+      fill ? table.name + ".state = ''" : "VALUES(" + decides + ") > " + table.name + "." + decides;
   const auto assign = [&](const std::string& column) {
     return column + " = IF(" + when + ", VALUES(" + column + "), " + table.name + "." + column +
            ")";

@@ -12,9 +12,10 @@ namespace dr::db {
 struct TextLimit {
   static constexpr std::size_t kSpoolId = 36;
   static constexpr std::size_t kUid = 64;
-  static constexpr std::size_t kCode = 64;     // states, outcomes, kinds, hexadecimal digests
-  static constexpr std::size_t kName = 128;    // nodes, listeners, destinations, rules, AE titles
-  static constexpr std::size_t kLine = 512;    // one line for people
+  static constexpr std::size_t kCode = 64;   // states, outcomes, kinds, hexadecimal digests
+  static constexpr std::size_t kName = 128;  // nodes, listeners, destinations, rules, AE titles
+  static constexpr std::size_t kLine = 512;  // one line for people
+  static constexpr std::size_t kCurve = 1'000'000;  // LONGTEXT where TEXT is short
   static constexpr std::size_t kText = 16000;  // 64,000 octets at most: MySQL's TEXT holds 65,535
 };
 

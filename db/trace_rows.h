@@ -103,11 +103,11 @@ Key read_key(C& c) {
   return {c.text(), c.text(), c.number()};
 }
 
-/// A row as AuditStore::read() gives it; `C` also has cell(whether it is a text).
+/// A row as AuditStore::read() gives it; `C` also has cell(column).
 template <class C>
 Record read_record(C&& c, const Table& table) {
   Record record;
-  for (const Column& column : table.columns) record.push_back(c.cell(column.text));
+  for (const Column& column : table.columns) record.push_back(c.cell(column));
   return record;
 }
 

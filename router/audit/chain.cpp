@@ -11,6 +11,7 @@
 
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
+#include "router/audit/line_file.h"
 #include "router/audit/rows.h"
 #include "router/audit/wake.h"
 
@@ -19,31 +20,51 @@ namespace {
 
 using journal::Sequence;
 
-constexpr const char* kFolder = "audit-heads";
 constexpr std::size_t kSequence = 2;  // where it stands in every row
 
 bool chained(const db::Table& table) {
   return table.on_conflict == db::OnConflict::kKeep || table.on_conflict == db::OnConflict::kFillIn;
 }
 
-/// The time that a row has by itself; a decision has its object's.
-const char* time_column(const db::Table& table) {
-  if (table.name == "association") return "ended";
-  if (table.name == "instance") return "received";
-  if (table.name == "delivery") return "finished";
-  return table.name == "decision" ? "" : "time";
-}
-
 std::uint64_t sequence_of(const db::Record& record) {
   return static_cast<std::uint64_t>(std::get<std::int64_t>(record.at(kSequence)));
 }
 
-constexpr std::int64_t kMicrosOfDay = 86'400'000'000;
-Day day_of(std::int64_t micros) {
-  return micros >= 0 ? micros / kMicrosOfDay : (micros + 1) / kMicrosOfDay - 1;
+Day day_of(const db::Cell& time) {
+  return audit::day_of(from_micros(std::get<std::int64_t>(time)));
 }
 
 }  // namespace
+
+Day day_of(UtcMicros time) {
+  return std::chrono::floor<std::chrono::days>(time).time_since_epoch().count();
+}
+
+UtcMicros start_of(Day day) { return UtcMicros(std::chrono::hours(24) * day); }
+
+std::optional<Day> day_from(const std::string& text) {
+  std::tm parts{};
+  const char* const end = ::strptime(text.c_str(), "%Y-%m-%d", &parts);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  const Day day = ::timegm(&parts) / 86'400;
+  return day_text(day) == text ? std::optional(day) : std::nullopt;
+}
+
+void drop_before(db::Records& records, Day day) {
+  const std::size_t instance = db::Row(db::InstanceRow{}).index();
+  const std::size_t received = db::column_of(db::tables().at(instance), "received");
+  std::set<std::uint64_t> old;
+  for (const db::Record& record : records.at(instance)) {
+    if (day_of(record[received]) < day) old.insert(sequence_of(record));
+  }
+  for (std::size_t kind = 0; kind < db::kKinds; ++kind) {
+    const db::Table& table = db::tables().at(kind);
+    const std::size_t time = db::column_of(table, db::time_column(table));
+    std::erase_if(records.at(kind), [&](const db::Record& record) {
+      return time < record.size() ? day_of(record[time]) < day : old.contains(sequence_of(record));
+    });
+  }
+}
 
 std::string day_text(Day day) {
   const std::time_t seconds = day * 86'400;
@@ -65,11 +86,11 @@ void Chains::add(const db::Records& records) {
   for (std::size_t kind = 0; kind < db::kKinds; ++kind) {
     const db::Table& table = db::tables().at(kind);
     if (!chained(table)) continue;
-    const std::size_t time = db::column_of(table, time_column(table));
+    const std::size_t time = db::column_of(table, db::time_column(table));
     for (const db::Record& record : records.at(kind)) {
       links.push_back({sequence_of(record), kind, &record});
       if (time < record.size()) {
-        days.try_emplace(links.back().sequence, day_of(std::get<std::int64_t>(record[time])));
+        days.try_emplace(links.back().sequence, day_of(record[time]));
       }
     }
   }
@@ -104,35 +125,20 @@ std::string HeadFiles::text(Day day, const DayHead& head) const {
 }
 
 Result<void> HeadFiles::write(Day day, const DayHead& head) {
-  if (auto made = files_.make_dir(kFolder); !made) return made;
-  const std::string name = std::string(kFolder) + "/" + std::to_string(day);
-  const std::string aside = name + ".new";
-  if (auto gone = files_.unlink(aside); !gone && gone.error().code != Errc::kNotFound) return gone;
   const std::string body = text(day, head);
-  const std::string line = body + " " + sealer_.mac(body) + "\n";
-  auto file = files_.open(aside, FileSystem::Mode::kCreateNew);
-  if (!file) return std::move(file).error();
-  const std::array<ByteSpan, 1> parts{as_bytes(line)};
-  if (auto written = (*file)->write_at(0, parts); !written) return written;
-  if (auto synced = (*file)->sync(); !synced) return synced;
-  if (auto renamed = files_.rename(aside, name); !renamed) return renamed;
-  return files_.sync_dir(kFolder);
+  return write_line(files_, kHeadFolder, std::to_string(day), body + " " + sealer_.mac(body));
 }
 
 Result<std::map<Day, DayHead>> HeadFiles::read() const {
   std::map<Day, DayHead> days;
-  const auto names = files_.list(kFolder);
+  const auto names = files_.list(kHeadFolder);
   if (!names && names.error().code == Errc::kNotFound) return days;
   if (!names) return names.error();
   for (const std::string& name : *names) {
     if (name.find_first_not_of("0123456789") != std::string::npos || name.size() > 9) continue;
-    auto file = files_.open(std::string(kFolder) + "/" + name, FileSystem::Mode::kRead);
-    if (!file) return std::move(file).error();
-    constexpr std::size_t kMost = 1024;
-    Bytes octets(kMost);
-    const auto read = (*file)->read_at(0, octets);
-    if (!read) return read.error();
-    std::istringstream in(std::string(reinterpret_cast<const char*>(octets.data()), *read));
+    auto line = read_line(files_, kHeadFolder, name);
+    if (!line) return std::move(line).error();
+    std::istringstream in(*std::move(line));
     std::string version, node, spool_id, day, mac;
     DayHead head;
     in >> version >> node >> spool_id >> day >> head.first >> head.rows >> head.last >> head.head >>
@@ -140,7 +146,7 @@ Result<std::map<Day, DayHead>> HeadFiles::read() const {
     if (head.head == "-") head.head.clear();
     const Day number = std::stoll(name);
     if (!in || mac != sealer_.mac(text(number, head))) {
-      return Error{Errc::kCorrupt, std::string(kFolder) + "/" + name + " (" + day_text(number) +
+      return Error{Errc::kCorrupt, std::string(kHeadFolder) + "/" + name + " (" + day_text(number) +
                                        "): not what this key has signed"};
     }
     days.emplace(number, std::move(head));

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -29,6 +30,12 @@ struct DayHead {
 /// Days since 1970-01-01 UTC.
 using Day = std::int64_t;
 std::string day_text(Day day);  // 2026-01-31
+Day day_of(UtcMicros time);
+UtcMicros start_of(Day day);
+/// What day_text() made; nullopt for any other text.
+std::optional<Day> day_from(const std::string& text);
+/// Takes out the rows from before that day: each by its own time, a decision by its object's.
+void drop_before(db::Records& records, Day day);
 
 /// Adds sealed rows to the chains of their days. A record's day is that of the first of its rows
 /// that has a time: when the object came in, the attempt or the association ended, the event

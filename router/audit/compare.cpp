@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "router/audit/forget.h"
+#include "router/audit/retention.h"
 
 namespace dr::audit {
 namespace {
@@ -19,6 +20,7 @@ bool is_state(std::size_t kind) { return table_of(kind).on_conflict == db::OnCon
 std::string text_of(const db::Cell& cell) {
   if (const auto* text = std::get_if<std::string>(&cell)) return *text;
   if (const auto* number = std::get_if<std::int64_t>(&cell)) return std::to_string(*number);
+  if (const auto* real = std::get_if<double>(&cell)) return db::text_of(*real);
   return "null";
 }
 
@@ -41,6 +43,7 @@ std::string different(std::size_t kind, const db::Record& a, const db::Record& b
   const auto& columns = table_of(kind).columns;
   for (std::size_t i = table_of(kind).keys; i < columns.size(); ++i) {
     if (is_digest(kind) && !columns[i].name.starts_with("sha256")) continue;
+    if (columns[i].name == "durable") continue;  // see Sealer::covers()
     if (a.at(i) != b.at(i)) names += (names.empty() ? "" : ", ") + columns[i].name;
   }
   return names;
@@ -150,6 +153,7 @@ class Comparer {
   Result<Comparison> run() {
     std::vector<db::Extent> extents;
     for (const Source& source : sources_) {
+      if (auto known = look_for_retention(source); !known) return std::move(known).error();
       auto found = source.store->extents();
       if (!found) return failed(source, found.error());
       extents.insert(extents.end(), found->begin(), found->end());
@@ -165,6 +169,23 @@ class Comparer {
   }
 
  private:
+  Result<void> look_for_retention(const Source& source) {
+    if (source.partial) return {};
+    const auto from = retained_from(*source.store, sealer_);
+    if (!from) return failed(source, from.error());
+    for (const auto& [node, day] : *from) {
+      const auto [at, added] = total_.retained_from.try_emplace(node, day);
+      at->second = std::max(at->second, day);
+    }
+    return {};
+  }
+
+  /// Whether rows of that day were removed by right.
+  bool removed(const std::string& node, Day day) const {
+    const auto from = total_.retained_from.find(node);
+    return from != total_.retained_from.end() && day < from->second;
+  }
+
   static Error failed(const Source& source, const Error& why) {
     return {why.code, source.name + ": " + why.detail};
   }
@@ -203,6 +224,9 @@ class Comparer {
       for (const Source& source : sources_) {
         auto read = source.store->read(span);
         if (!read) return failed(source, read.error());
+        // One database may have removed them, another not yet.
+        const auto from = total_.retained_from.find(span.node);
+        if (from != total_.retained_from.end()) drop_before(*read, from->second);
         records.push_back(*std::move(read));
       }
       Comparison one;
@@ -241,6 +265,11 @@ class Comparer {
     }
     for (const Day day : all) {
       ComparedDay told{extent.node, extent.spool_id, day_text(day), {}, "none kept"};
+      if (removed(extent.node, day)) {
+        told.head = "removed";
+        total_.days.push_back(std::move(told));
+        continue;
+      }
       for (std::size_t i = 0; i < sources_.size(); ++i) {
         const auto found = chains[i].days().find(day);
         const DayHead head = found == chains[i].days().end() ? DayHead{} : found->second;

@@ -32,7 +32,7 @@ struct Finding {
 struct ComparedDay {
   std::string node, spool_id, day;
   std::map<std::string, std::uint64_t> rows;  // in the chain, by source
-  std::string head = "none kept";             // "good", "wrong" or "none kept"
+  std::string head = "none kept";             // "good", "wrong", "none kept" or "removed"
 };
 
 struct Comparison {
@@ -40,6 +40,8 @@ struct Comparison {
   std::uint64_t unsealed = 0;  // of these, written without a key
   std::uint64_t forgotten = 0;
   std::vector<ComparedDay> days;
+  /// From which day on each node's rows must be there; older ones were removed by [retention].
+  std::map<std::string, Day> retained_from;
   std::vector<Finding> findings;
   bool good() const { return findings.empty(); }
 };

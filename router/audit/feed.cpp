@@ -1,8 +1,10 @@
 #include "router/audit/feed.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 #include <utility>
@@ -10,6 +12,7 @@
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
 #include "router/audit/forget.h"
+#include "router/audit/retention.h"
 #include "router/audit/rows.h"
 #include "router/audit/wake.h"
 
@@ -110,6 +113,8 @@ class Feed::Impl {
     std::size_t refused = 0;
     if (auto written = write(batch->rows, refused); !written) return written;
     if (auto forgotten = forget(batch->rows); !forgotten) return forgotten;
+    if (auto gone = forget_late_results(batch->rows); !gone) return gone;
+    if (auto pruned = prune(batch->rows); !pruned) return pruned;
     {
       const std::scoped_lock lock(written_mutex_);
       cursor_.advance(batch->end);
@@ -176,6 +181,41 @@ class Feed::Impl {
       auto forgotten = forget_patient(*store_, *sealer_, *action);
       if (!forgotten) return std::move(forgotten).error();
       log::event(log::Level::kInfo, "audit.forgotten", {{"sink", sink_}, {"objects", *forgotten}});
+    }
+    return {};
+  }
+
+  /// A result may come by when its object is forgotten already: it was on its way.
+  Result<void> forget_late_results(std::span<const db::Row> rows) {
+    std::optional<db::Extent> extent;
+    for (const db::Row& row : rows) {
+      if (db::delete_forgotten(row.index()).empty()) continue;
+      const db::Key& key = std::visit([](const auto& r) -> const db::Key& { return r.key; }, row);
+      if (!extent) extent = db::Extent{key.node, key.spool_id, key.sequence, key.sequence};
+      extent->first = std::min(extent->first, key.sequence);
+      extent->last = std::max(extent->last, key.sequence);
+    }
+    return extent ? store_->forget_results(*extent) : Result<void>();
+  }
+
+  /// So is [retention] audit, but for an account that may not delete, or a server that goes away
+  /// meanwhile: the stream goes on, and the next day's record removes what was left.
+  Result<void> prune(std::span<const db::Row> rows) {
+    std::optional<Day> before;
+    for (const db::Row& row : rows) {
+      const auto* action = std::get_if<db::OperatorActionRow>(&row);
+      if (action != nullptr && action->action == kRetention) before = day_from(action->target);
+    }
+    if (!before) return {};
+    const auto pruned = prune_before(*store_, node_, *before, [this] { return wake_.stopping(); });
+    if (!pruned && pruned.error().code == Errc::kCancelled) return pruned.error();
+    if (pruned) {
+      log::event(log::Level::kInfo, "audit.pruned",
+                 {{"sink", sink_}, {"before", day_text(*before)}, {"rows", *pruned}});
+    } else {
+      log::event(log::Level::kError, "audit.retention",
+                 {{"sink", sink_}, {"error", pruned.error().to_string()}});
+      store_.reset();
     }
     return {};
   }

@@ -6,6 +6,12 @@ std::string forget_target(const Sealer& sealer, const std::string& patient_key) 
   return sealer.mac("forget " + patient_key);
 }
 
+bool forgets(const Sealer& sealer, const std::string& action, const std::string& target,
+             const std::string& patient_key) {
+  return sealer.has_key() && !patient_key.empty() && action == kForget &&
+         target == forget_target(sealer, patient_key);
+}
+
 Result<journal::OperatorRecord> forget_record(const Sealer& sealer, const std::string& patient_key,
                                               const std::string& who, UtcMicros now) {
   if (!sealer.has_key()) return Error{Errc::kUnsupported, "to forget a patient needs [keys] audit"};
@@ -24,11 +30,10 @@ Result<journal::OperatorRecord> forget_record(const Sealer& sealer, const std::s
 Result<std::uint64_t> forget_patient(db::AuditStore& store, const Sealer& sealer,
                                      const db::OperatorActionRow& action) {
   std::uint64_t objects = 0;
-  if (!sealer.has_key()) return objects;
   const auto keys = store.patient_keys();
   if (!keys) return keys.error();
   for (const std::string& key : *keys) {
-    if (forget_target(sealer, key) != action.target) continue;
+    if (!forgets(sealer, action.action, action.target, key)) continue;
     const auto forgotten = store.forget(key, action.time);
     if (!forgotten) return forgotten.error();
     objects += *forgotten;

@@ -16,6 +16,10 @@ inline constexpr const char* kForget = "forget";
 /// comes back to it. Empty without a key.
 std::string forget_target(const Sealer& sealer, const std::string& patient_key);
 
+/// Whether an operator's action lets the patient of this key be forgotten. Never without a key.
+bool forgets(const Sealer& sealer, const std::string& action, const std::string& target,
+             const std::string& patient_key);
+
 /// The record that makes every feed carry it out. kUnsupported: without a key, or where nothing of
 /// patients is kept.
 Result<journal::OperatorRecord> forget_record(const Sealer& sealer, const std::string& patient_key,

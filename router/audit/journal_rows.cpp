@@ -46,4 +46,12 @@ Result<std::uint64_t> JournalRows::forget(const std::string& /*patient_key*/, Ut
   return only_reads();
 }
 
+Result<void> JournalRows::forget_results(const db::Extent& /*extent*/) { return only_reads(); }
+Result<std::uint64_t> JournalRows::prune(const db::Extent& /*extent*/, UtcMicros /*before*/) {
+  return only_reads();
+}
+Result<std::vector<db::Record>> JournalRows::actions(const std::string& /*action*/) {
+  return only_reads();
+}
+
 }  // namespace dr::audit

@@ -22,6 +22,9 @@ class JournalRows final : public db::AuditStore {
   Result<std::vector<db::TracedObject>> trace(const std::string& uid, std::size_t limit) override;
   Result<std::vector<std::string>> patient_keys() override;
   Result<std::uint64_t> forget(const std::string& patient_key, UtcMicros until) override;
+  Result<void> forget_results(const db::Extent& extent) override;
+  Result<std::uint64_t> prune(const db::Extent& extent, UtcMicros before) override;
+  Result<std::vector<db::Record>> actions(const std::string& action) override;
 
  private:
   journal::Journal& journal_;

@@ -52,9 +52,7 @@ class Found {
       *same = std::move(row);
     }
   }
-  void operator()(const db::AssociationRow&) {}
-  void operator()(const db::SecurityEventRow&) {}
-  void operator()(const db::OperatorActionRow&) {}
+  void operator()(const auto& /*of no object*/) {}
 
   TracedObject* find(std::uint64_t sequence) {
     const auto place = places_.find(sequence);

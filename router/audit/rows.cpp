@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "router/audit/result_rows.h"
+
 namespace dr::audit {
 namespace {
 
@@ -205,6 +207,10 @@ Result<std::vector<Row>> rows_of(const journal::Record& record, const std::strin
     case RecordType::kOperator:
       return with(journal::decode_operator(record.head),
                   [&](auto r) { rows.emplace_back(operator_row(std::move(r), key)); });
+    case RecordType::kExtraction:
+      return with(journal::decode_extraction(record.head), [&](const auto& r) {
+        rows = result_rows(r, {node, spool_id, value(r.instance)}, key.sequence);
+      });
     case RecordType::kGathered:  // what is sent then has outcomes of its own
     case RecordType::kMoved:     // told when it stood at its first place
       return rows;

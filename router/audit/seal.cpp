@@ -20,6 +20,8 @@ void append(std::string& text, const db::Cell& cell) {
     text += 't' + std::to_string(value->size()) + ':' + *value;
   } else if (const auto* number = std::get_if<std::int64_t>(&cell)) {
     text += 'n' + std::to_string(*number);
+  } else if (const auto* real = std::get_if<double>(&cell)) {
+    text += 'r' + db::text_of(*real);
   } else {
     text += '-';
   }
@@ -34,12 +36,17 @@ std::size_t seal_column(const db::Table& table) {
 
 }  // namespace
 
+bool Sealer::covers(const db::Table& table, std::size_t column) {
+  if (column == seal_column(table)) return false;
+  return table.name != "instance" || table.columns.at(column).name != "durable";
+}
+
 std::string Sealer::seal_of(std::size_t kind, const db::Record& record) const {
   const db::Table& table = db::tables().at(kind);
   std::string text = table.name + (is_digest(table) ? " digest;" : ";");
   const std::size_t sha256 = db::column_of(table, "sha256");
   for (std::size_t i = 0; i < record.size(); ++i) {
-    if (i == seal_column(table)) continue;
+    if (!covers(table, i)) continue;
     // Of an object's row the digest's seal covers only the digest: the rest may come later.
     if (is_digest(table) && i >= table.keys && i != sha256) continue;
     append(text, record[i]);

@@ -63,8 +63,13 @@ TYPED_TEST(ServerStore, AnOlderDatabaseIsBroughtUpToDateWithItsRows) {
     }
   }
   this->ask("ALTER TABLE instance DROP COLUMN sha256_seal");
-  this->ask(std::string("DROP INDEX instance_by_patient") +
-            (std::is_same_v<TypeParam, OnMariadb> ? " ON instance" : ""));
+  this->ask("ALTER TABLE rt_dvh DROP COLUMN dose_link");
+  const auto drop_index = [this](const std::string& index, const std::string& table) {
+    this->ask("DROP INDEX " + index +
+              (std::is_same_v<TypeParam, OnMariadb> ? " ON " + table : std::string()));
+  };
+  drop_index("instance_by_patient", "instance");
+  drop_index("rt_structure_set_by_object", "rt_structure_set");
   this->ask("DELETE FROM schema_migration WHERE version > 3");
   this->ask(
       "INSERT INTO operator_action (node, spool_id, sequence, time, who, action, target, detail) "

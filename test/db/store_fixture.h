@@ -79,6 +79,76 @@ inline DeliveryRow delivery(std::uint64_t sequence, std::uint64_t of) {
           .transfer_syntax_uid = "1.2.840.10008.1.2.1"};
 }
 
+inline RtStructureSetRow structure_set(std::uint64_t sequence, std::uint64_t result_sequence) {
+  RtStructureSetRow row;
+  row.key = key(sequence);
+  row.sop_instance_uid = "1.2.3." + std::to_string(sequence);
+  row.label = "PHANTOM";
+  row.reference_verdict = "partial";
+  row.reference_reason = "1 of 3 instances referred to are not there";
+  row.instances_referenced = 3;
+  row.instances_present = 2;
+  row.rois = 1;
+  row.points = 5'000'000'000;
+  row.started = from_micros(1'700'000'001'000'000);
+  row.finished = from_micros(1'700'000'002'000'000);
+  row.attempts = 1;
+  row.outcome = "done";
+  row.result_sequence = result_sequence;
+  return row;
+}
+
+inline RtRoiRow roi(std::uint64_t sequence, std::int32_t number, std::uint64_t result_sequence) {
+  RtRoiRow row;
+  row.key = key(sequence);
+  row.roi_number = number;
+  row.name = "PTV";
+  row.volume_cm3 = 1.0 / 3 + static_cast<double>(result_sequence);
+  row.centroid_x_mm = -0.1;
+  row.plane_spacing_mm = 1e-300;
+  row.result_sequence = result_sequence;
+  return row;
+}
+
+inline RtContourRow contour(std::uint64_t sequence, std::uint64_t result_sequence) {
+  RtContourRow row;
+  row.key = key(sequence);
+  row.roi_number = 1;
+  row.contour_index = 7;
+  row.geometric_type = "CLOSED_PLANAR";
+  row.points = 720;
+  row.area_mm2 = 314.15926535897933;
+  row.result_sequence = result_sequence;
+  return row;
+}
+
+inline RtFindingRow finding(std::uint64_t sequence, std::uint32_t index,
+                            std::optional<std::int32_t> roi_number) {
+  RtFindingRow row;
+  row.key = key(sequence);
+  row.finding_index = index;
+  row.roi_number = roi_number;
+  row.code = "planes_missing";
+  row.severity = "warning";
+  row.description = "2 planes missing";
+  row.result_sequence = 12;
+  return row;
+}
+
+inline RtDvhRow dvh(std::uint64_t sequence) {
+  RtDvhRow row;
+  row.key = key(sequence);
+  row.roi_number = 1;
+  row.dose_sop_instance_uid = "1.2.9";
+  row.dose_units = "GY";
+  row.dose_link = "plan";
+  row.min_dose = 0.1;
+  row.max_dose = 70.00000000000001;
+  row.curve = "[[0,100],[70,0]]";
+  row.result_sequence = 12;
+  return row;
+}
+
 /// One row of every kind, several of some.
 inline std::vector<Row> rows_of_every_kind() {
   AssociationRow association;
@@ -115,7 +185,16 @@ inline std::vector<Row> rows_of_every_kind() {
           DigestRow{key(6), 2, std::string(64, 'e')},
           association,
           event,
-          action};
+          action,
+          structure_set(1, 12),
+          structure_set(1, 14),
+          roi(1, 1, 12),
+          roi(1, 1, 14),
+          roi(1, -2, 12),
+          contour(1, 12),
+          finding(1, 0, std::nullopt),
+          finding(1, 1, 1),
+          dvh(1)};
 }
 
 class StoreTest : public testing::Test {

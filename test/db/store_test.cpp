@@ -52,6 +52,54 @@ TYPED_TEST(Store, AStateOnlyMovesToAGreaterSequence) {
             1);
 }
 
+TYPED_TEST(Store, CountsTheStatesOfWhatWasReceivedInATime) {
+  const auto store = this->open();
+  std::vector<Row> rows;
+  for (std::uint64_t i = 1; i <= 4; ++i) {
+    rows.emplace_back(instance(i));  // received one microsecond after another
+    rows.emplace_back(state(i, "orthanc", i == 3 ? "held" : "delivered", 100 + i));
+  }
+  rows.emplace_back(state(2, "archive", "waiting", 2));
+  rows.emplace_back(state(3, "", "dropped", 110));  // that of an unrouted object
+  auto other = instance(2);
+  other.key.spool_id = "another";
+  rows.emplace_back(other);
+  ASSERT_TRUE(store->write(rows).ok());
+  const auto counts = store->state_counts({key(1).node, key(1).spool_id, 1, 3},
+                                          instance(2).received, instance(4).received);
+  ASSERT_TRUE(counts) << counts.error().to_string();
+  std::vector<std::string> found;
+  for (const StateCount& each : *counts) {
+    found.push_back(each.destination + " " + each.state + " " + std::to_string(each.objects));
+  }
+  EXPECT_EQ(found, (std::vector<std::string>{"archive waiting 1", "orthanc delivered 1",
+                                             "orthanc held 1"}));
+}
+
+TYPED_TEST(Store, ALaterResultReplacesAnEarlierOneAndNeverTheOtherWayRound) {
+  const auto store = this->open();
+  ASSERT_TRUE(store->write(std::vector<Row>{structure_set(1, 9), roi(1, 1, 9)}).ok());
+  ASSERT_TRUE(store->write(std::vector<Row>{structure_set(1, 8), roi(1, 1, 8)}).ok());
+  EXPECT_EQ(this->number("SELECT count(*) FROM rt_roi WHERE result_sequence = 9"), 1);
+  ASSERT_TRUE(store->write(std::vector<Row>{structure_set(1, 10), roi(1, 1, 10)}).ok());
+  EXPECT_EQ(this->number("SELECT count(*) FROM rt_structure_set WHERE result_sequence = 10"), 1);
+  EXPECT_EQ(this->number("SELECT count(*) FROM rt_roi WHERE volume_cm3 > 10.33 AND volume_cm3 < "
+                         "10.34 AND surface_cm2 IS NULL"),
+            1);
+}
+
+TYPED_TEST(Store, FractionsComeBackToTheLastBit) {
+  const auto store = this->open();
+  const std::vector<Row> rows{roi(1, 1, 12), contour(1, 12), dvh(1)};
+  ASSERT_TRUE(store->write(rows).ok());
+  const auto back = store->read({key(1).node, key(1).spool_id, 1, 1});
+  ASSERT_TRUE(back.ok()) << back.error().to_string();
+  for (const Row& row : rows) {
+    ASSERT_EQ(back->at(row.index()).size(), 1U);
+    EXPECT_EQ(back->at(row.index()).front(), record_of(row)) << tables().at(row.index()).name;
+  }
+}
+
 TYPED_TEST(Store, ADigestBeforeItsObjectIsKept) {
   const auto store = this->open();
   ASSERT_TRUE(store->write(std::vector<Row>{DigestRow{key(3), 1, std::string(64, 'd')}}).ok());
@@ -107,6 +155,58 @@ TYPED_TEST(Store, TraceTellsEverythingThatWasWritten) {
   EXPECT_EQ(object.states[1].state, "delivered");
   EXPECT_EQ(object.states[1].reason, "r5");
   EXPECT_EQ(object.states[1].next_attempt, from_micros(1'700'000'009'000'000));
+}
+
+/// Of an object, its decision and its state, and of everything else, what is older goes, but only
+/// within the extent.
+TYPED_TEST(Store, PruningRemovesWhatIsOlderWithinItsExtentOnly) {
+  const auto store = this->open();
+  const auto old = [](Row row) {
+    std::visit([](auto& r) { r.key.sequence += 100; }, row);
+    if (auto* r = std::get_if<InstanceRow>(&row)) r->received -= std::chrono::hours(48);
+    if (auto* r = std::get_if<DeliveryRow>(&row)) r->finished -= std::chrono::hours(48);
+    if (auto* r = std::get_if<InstanceStateRow>(&row)) r->changed -= std::chrono::hours(48);
+    if (auto* r = std::get_if<AssociationRow>(&row)) r->ended -= std::chrono::hours(48);
+    if (auto* r = std::get_if<SecurityEventRow>(&row)) r->time -= std::chrono::hours(48);
+    if (auto* r = std::get_if<OperatorActionRow>(&row)) r->time -= std::chrono::hours(48);
+    if (auto* r = std::get_if<DigestRow>(&row)) r->instance_sequence += 100;
+    return row;
+  };
+  auto young = rows_of_every_kind();
+  for (Row& row : young) {
+    if (auto* r = std::get_if<AssociationRow>(&row)) r->ended = instance(1).received;
+  }
+  ASSERT_TRUE(store->write(young).ok());
+  const std::string kept = this->dump();
+  std::vector<Row> aged;
+  for (const Row& row : young) aged.push_back(old(row));
+  ASSERT_TRUE(store->write(aged).ok());
+  const std::string all = this->dump();
+  const UtcMicros before = instance(1).received - std::chrono::hours(1);
+  Extent extent{key(1).node, key(1).spool_id, 1, 100};
+  EXPECT_EQ(*store->prune(extent, before), 0U);
+  extent.last = 1'000;
+  extent.node = "another";
+  EXPECT_EQ(*store->prune(extent, before), 0U);
+  EXPECT_EQ(this->dump(), all);
+  extent.node = key(1).node;
+  const auto pruned = store->prune(extent, before);
+  ASSERT_TRUE(pruned.ok()) << pruned.error().to_string();
+  // Two instances, two decisions, two states, two deliveries, association, event, action; structure
+  // set, two regions, contour, two findings, histogram.
+  EXPECT_EQ(*pruned, 11U + 7U);
+  EXPECT_EQ(this->dump(), kept);
+  EXPECT_EQ(*store->prune(extent, before), 0U);
+}
+
+TYPED_TEST(Store, ActionsAreFoundByName) {
+  const auto store = this->open();
+  ASSERT_TRUE(store->write(rows_of_every_kind()).ok());
+  const auto found = store->actions("retry");
+  ASSERT_TRUE(found.ok());
+  ASSERT_EQ(found->size(), 1U);
+  EXPECT_EQ(found->front().at(2), Cell(std::int64_t{11}));
+  EXPECT_TRUE(store->actions("drop")->empty());
 }
 
 TYPED_TEST(Store, WhatIsAbsentStaysAbsent) {

@@ -26,6 +26,15 @@ class GatedStore final : public db::AuditStore {
   Result<std::uint64_t> forget(const std::string& patient_key, UtcMicros until) override {
     return store_->forget(patient_key, until);
   }
+  Result<void> forget_results(const db::Extent& extent) override {
+    return store_->forget_results(extent);
+  }
+  Result<std::uint64_t> prune(const db::Extent& extent, UtcMicros before) override {
+    return store_->prune(extent, before);
+  }
+  Result<std::vector<db::Record>> actions(const std::string& action) override {
+    return store_->actions(action);
+  }
   Result<std::vector<db::TracedObject>> trace(const std::string& uid, std::size_t n) override {
     return store_->trace(uid, n);
   }

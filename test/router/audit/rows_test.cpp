@@ -255,6 +255,40 @@ TEST(Rows, AssociationsSecurityAndOperatorsAreOneRowEach) {
   EXPECT_EQ(o.who + o.action + o.target + o.detail, "whoacttgtdet");
 }
 
+TEST(Rows, APartOfAResultIsItsRowsAndTheFirstOneTheStructureSetToo) {
+  journal::ExtractionRecord result;
+  result.instance = Sequence{7};
+  result.sop_instance_uid = uid_literal("1.2.3.4");
+  result.outcome = "done";
+  result.attempts = 1;
+  journal::ExtractedRoi& roi = result.rois.emplace_back();
+  roi.number = 3;
+  roi.volume_cm3 = 1.5;
+  roi.bounding_box = {1, 2, 3, 4, 5, 6};
+  result.contours.push_back({3, 0, "POINT", 1, {}, {}, {}, {}});
+  result.findings.push_back({0, false, 0, "no_rois", "info", "text"});
+  result.findings.push_back({1, true, 3, "roi_empty", "info", "text"});
+  result.dvhs.push_back({3, uid_literal("1.9"), "GY", "PHYSICAL", "plan", 1, 2, 3, 4, 5, {}, "[]"});
+  auto made = rows(record_of(RecordType::kExtraction, result));
+  ASSERT_EQ(made.size(), 6U);
+  const auto& set = std::get<db::RtStructureSetRow>(made[0]);
+  EXPECT_EQ(set.key.sequence, 7U);
+  EXPECT_EQ(set.result_sequence, 42U);
+  EXPECT_EQ(set.outcome, "done");
+  const auto& row = std::get<db::RtRoiRow>(made[1]);
+  EXPECT_EQ(row.volume_cm3, 1.5);
+  EXPECT_EQ(row.max_z_mm, 6);
+  EXPECT_FALSE(row.centroid_x_mm.has_value());
+  EXPECT_EQ(std::get<db::RtContourRow>(made[2]).roi_number, 3);
+  EXPECT_FALSE(std::get<db::RtFindingRow>(made[3]).roi_number.has_value());
+  EXPECT_EQ(std::get<db::RtFindingRow>(made[4]).roi_number, 3);
+  EXPECT_EQ(std::get<db::RtDvhRow>(made[5]).dose_link, "plan");
+  result.part = 1;
+  made = rows(record_of(RecordType::kExtraction, result));
+  EXPECT_EQ(made.size(), 5U);
+  EXPECT_TRUE(std::holds_alternative<db::RtRoiRow>(made.front()));
+}
+
 TEST(Rows, AMovedObjectSaysNothingNew) {
   EXPECT_TRUE(rows(record_of(RecordType::kMoved, object())).empty());
 }
