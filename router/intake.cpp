@@ -9,6 +9,8 @@
 
 #include "dimse/base/log.h"
 #include "dimse/message/status.h"
+#include "router/decided.h"
+#include "router/delivery/decided.h"
 
 namespace dr {
 namespace {
@@ -60,32 +62,6 @@ asio::awaitable<Result<Sequence>> committed(Append& append) {
         });
       },
       asio::use_awaitable);
-}
-
-std::string_view text_of(const HeaderScanner& header, encoding::Tag tag) {
-  const auto* element = header.find(tag);
-  if (element == nullptr) return {};
-  std::string_view text = trim_padding(as_text(element->value));
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  return text;
-}
-
-/// Empty where the element is absent or no legal UID.
-Uid uid_of(const HeaderScanner& header, encoding::Tag tag) {
-  auto uid = Uid::parse(text_of(header, tag));
-  return uid ? *uid : Uid{};
-}
-
-journal::RouteRecord to_record(const rules::Route& route) {
-  const auto micros = [](std::chrono::microseconds us) {
-    return static_cast<std::uint64_t>(us.count());
-  };
-  return {route.destination,
-          static_cast<std::uint8_t>(route.priority),
-          route.transform,
-          route.held,
-          {static_cast<std::uint8_t>(route.wait.until), micros(route.wait.quiet),
-           micros(route.wait.at_most), static_cast<std::uint8_t>(route.wait.late)}};
 }
 
 class ReceivedObject final : public service::ObjectSink {
@@ -143,7 +119,8 @@ class ReceivedObject final : public service::ObjectSink {
       const auto sealed = co_await on_disk(context_.disk, seal);
       if (!sealed) co_return journal_refusal(sealed.error());
     }
-    auto append = [this, &record](journal::Journal::Done done) {
+    auto append = [this, &record](journal::Journal::Done given) {
+      auto done = delivery::counted(*record, context_.routed, std::move(given));
       if (large_ != nullptr) {
         context_.journal.append_large(*std::move(record), std::move(large_), std::move(done));
       } else {
@@ -230,25 +207,14 @@ class ReceivedObject final : public service::ObjectSink {
 
   void decide(ObjectRecord& record) const {
     const auto& association = *request_.association;
-    const rules::Decision decision = rules_->decide(
+    dr::decide(
+        *rules_,
         {association.calling_ae_title, association.called_ae_title, association.peer_address,
          association.listener, association.tls_subject, association.user,
-         request_.affected_sop_class_uid, request_.transfer_syntax_uid, record.received, header_});
-    record.rules_sha256 = rules_->sha256();
-    for (const std::uint32_t index : decision.matched) {
-      const rules::RuleInfo& rule = rules_->rules()[index];
-      record.decisions.push_back(
-          {rule.name, rule.file, rule.line, index + 1, rule.route, rule.transform});
-      context_.metrics.rule_matched(rule.name);
-    }
-    if (decision.refuse) {
-      record.status = *decision.refuse;
-      return;
-    }
-    for (const rules::Route& route : decision.routes) {
-      record.routes.push_back(to_record(route));
-    }
-    record.extract = decision.extract;
+         request_.affected_sop_class_uid, request_.transfer_syntax_uid, record.received, header_,
+         character_set_from(context_.access.settings(), association.calling_ae_title.view(),
+                            association.peer_address, association.listener)},
+        record, context_.metrics);
   }
 
   StoreResponse refuse_by_rule(const ObjectRecord& record) {

@@ -11,6 +11,7 @@
 #include "dimse/service/handler.h"
 #include "router/access.h"
 #include "router/admin/metrics.h"
+#include "router/delivery/decided.h"
 #include "router/journal/journal.h"
 #include "router/patient_key.h"
 #include "router/rules/rule_set.h"
@@ -33,6 +34,7 @@ struct IntakeContext {
   Access& access;
   admin::Metrics& metrics;
   asio::any_io_executor disk;  // threads that may wait for the disk
+  delivery::Routed routed{};   // of every object that is kept
 };
 
 /// From the listener to the journal: admits associations, takes each data set into memory (or into

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <numeric>
 #include <string_view>
+#include <utility>
 
 #include "dimse/base/log.h"
 
@@ -108,6 +109,21 @@ Result<QueueQuery> parse_queue_query(const std::map<std::string, std::string>& q
   const auto state = parse_state(value("state"));
   if (!state) return state.error();
   parsed.filter.state = *state;
+  using Field = std::optional<Uid> delivery::QueueFilter::*;
+  static constexpr std::pair<const char*, Field> kUids[] = {
+      {"object", &delivery::QueueFilter::object},
+      {"series", &delivery::QueueFilter::series},
+      {"study", &delivery::QueueFilter::study}};
+  for (const auto& [name, field] : kUids) {
+    const auto text = value(name);
+    if (text.empty()) continue;
+    auto uid = Uid::parse(text);
+    if (!uid) {
+      return Error{Errc::kInvalid,
+                   std::string(name) + " is not a UID: \"" + log::escape(text, 80) + "\""};
+    }
+    parsed.filter.*field = *uid;
+  }
   if (const auto limit = value("limit"); !limit.empty()) {
     const auto number = parse_number(limit);
     if (!number || *number < 1 || *number > kMostItems) {

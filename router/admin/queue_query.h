@@ -18,8 +18,8 @@ struct QueueQuery {
   std::optional<delivery::QueuePosition> after;
 };
 
-/// From `destination=&state=&limit=&after=`. kInvalid with a sentence for people, with the nearest
-/// name where one is not known; an empty value is as good as none.
+/// From `destination=&state=&object=&series=&study=&limit=&after=`. kInvalid with a sentence for
+/// people, with the nearest name where one is not known; an empty value is as good as none.
 Result<QueueQuery> parse_queue_query(const std::map<std::string, std::string>& query,
                                      const std::vector<std::string>& destinations);
 

@@ -1,4 +1,4 @@
-// The commands that ask the running node: trace and queue.
+// How commands ask the running node; trace.
 #include <algorithm>
 #include <iostream>
 
@@ -12,16 +12,6 @@ namespace dr::cli {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::chrono::milliseconds kPatience{60'000};
-
-Answer ask(const Config& config, const std::string& path,
-           std::map<std::string, std::string> query = {}) {
-  admin::Request request;
-  request.path = path;
-  request.query = std::move(query);
-  return cli::ask(config, request);
-}
 
 std::string text(const json& object, const char* key) {
   if (!object.contains(key) || object[key].is_null()) return "-";
@@ -67,7 +57,9 @@ void print_object(const json& object) {
 int trace(const std::string& file, const std::string& uid, bool as_json) {
   const auto config = load_or_complain(file);
   if (!config) return kNo;
-  const Answer answer = ask(*config, "/api/v1/trace/" + uid);
+  admin::Request request;
+  request.path = "/api/v1/trace/" + uid;
+  const Answer answer = ask(*config, request);
   if (answer.exit != kYes) return answer.exit;
   if (as_json) {
     print_json(answer.document);
@@ -77,41 +69,11 @@ int trace(const std::string& file, const std::string& uid, bool as_json) {
   return kYes;
 }
 
-int queue_list(const std::string& file, const std::string& destination, const std::string& state,
-               bool as_json) {
-  const auto config = load_or_complain(file);
-  if (!config) return kNo;
-  std::map<std::string, std::string> query{{"limit", "1000"}};
-  if (!destination.empty()) query["destination"] = destination;
-  if (!state.empty()) query["state"] = state;
-  json items = json::array();
-  for (;;) {
-    const Answer page = ask(*config, "/api/v1/queue", query);
-    if (page.exit != kYes) return page.exit;
-    for (const json& item : page.document.at("items")) items.push_back(item);
-    const json& next = page.document.at("next");
-    if (!next.is_string()) break;
-    query["after"] = next.get<std::string>();
-  }
-  if (as_json) {
-    print_json(items);
-    return kYes;
-  }
-  for (const json& item : items) {
-    std::cout << text(item, "destination") << '\t' << text(item, "sequence") << '\t'
-              << text(item, "state") << '\t' << text(item, "attempts") << " attempts\tnext "
-              << text(item, "next_attempt") << '\t' << text(item, "sop_instance_uid") << '\t'
-              << text(item, "reason") << '\n';
-  }
-  std::cout << items.size() << (items.size() == 1 ? " delivery is" : " deliveries are")
-            << " open\n";
-  return kYes;
-}
-
 }  // namespace
 
-Answer ask(const Config& config, const admin::Request& request) {
-  const auto response = admin::ask(admin_socket(config), request, kPatience);
+Answer ask(const Config& config, const admin::Request& request,
+           std::chrono::milliseconds patience) {
+  const auto response = admin::ask(admin_socket(config), request, patience);
   if (!response) {
     const bool stopped = response.error().code == Errc::kNotFound;
     complain(stopped ? "no node runs on " + config.spool.string() : response.error().to_string());
@@ -139,28 +101,6 @@ void add_trace(CLI::App& app, Action& action) {
   command->add_flag("--json", options->json, "one JSON document");
   command->callback([options, &action] {
     action = [options] { return trace(options->file, options->uid, options->json); };
-  });
-}
-
-void add_queue(CLI::App& app, Action& action) {
-  struct Options {
-    std::string file;
-    std::string destination;
-    std::string state;
-    bool json = false;
-  };
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("queue", "what is not delivered yet");
-  command->require_subcommand(1);
-  CLI::App* list = command->add_subcommand("list", "each open delivery");
-  add_config_option(*list, options->file);
-  list->add_option("destination", options->destination)->type_name("DESTINATION");
-  list->add_option("--state", options->state, "waiting, sending, unknown, held or damaged");
-  list->add_flag("--json", options->json, "one JSON document");
-  list->callback([options, &action] {
-    action = [options] {
-      return queue_list(options->file, options->destination, options->state, options->json);
-    };
   });
 }
 

@@ -15,7 +15,7 @@ namespace dr::delivery {
 struct Core {
   static constexpr std::size_t kDiskThreads = 2;
 
-  explicit Core(EngineContext given) : context(std::move(given)) {}
+  explicit Core(EngineContext given) : context(std::move(given)), loops(context.spool) {}
 
   SteadyTime now() const { return context.timers->now(); }
   UtcMicros now_utc() const { return context.clock.now_utc(); }

@@ -204,7 +204,7 @@ Destination::Decision Destination::decide(const Attempt& attempt, const AttemptR
   return decision;
 }
 
-std::variant<StoredObject, AttemptResult> Destination::open_copy(Attempt& attempt) {
+std::variant<StoredObject, AttemptResult> Destination::to_send(Attempt& attempt) {
   auto object = open_object(core_->context.journal, attempt.delivery.instance);
   if (!object) return unreadable(object.error());
   if (const auto* const route = route_to(object->record, name())) {
@@ -343,6 +343,7 @@ DestinationStatus Destination::status() const {
   DestinationStatus status;
   status.name = name();
   status.up = health_.up();
+  status.paused = paused_;
   status.reason = health_.reason();
   status.counts.waiting = queue_.count(DeliveryState::kWaiting);
   status.counts.sending = queue_.count(DeliveryState::kSending);

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -51,6 +53,27 @@ class Destination : public std::enable_shared_from_this<Destination> {
   /// The octets of one that may wait here have been found damaged.
   void damaged(journal::Sequence instance, const Error& error);
 
+  // What operators do (destination_operations.cpp).
+  /// While it is paused no new attempt is made; what is being sent ends.
+  void pause(bool paused);
+  /// Queue::select(), without the lock for longer than one pass.
+  std::vector<journal::Sequence> select(bool gathered,
+                                        const std::function<bool(const Delivery&)>& which) const;
+  /// Queue::withdraw(): until settled or restored they stand nowhere in memory, only in the
+  /// journal.
+  std::vector<Withdrawn> withdraw(std::span<const journal::Sequence> wanted, bool gathered,
+                                  const std::function<bool(const Delivery&)>& which);
+  void restore(std::span<const Withdrawn> withdrawn);
+  /// What was withdrawn waits again, from the first attempt on, at once: written down. False: the
+  /// journal takes no outcomes, and it stands where it stood.
+  bool retry(const Withdrawn& withdrawn, const journal::ObjectRecord& record,
+             std::string_view comment);
+  /// What was withdrawn is final (kDropped, kSkipped): written down. False: as with retry().
+  bool settle_withdrawn(const Withdrawn& withdrawn, journal::DeliveryState state,
+                        std::string_view reason);
+  /// Asks a destination that is down without waiting for its next probe; work() follows.
+  void ask_now();
+
   virtual void start() {}
   /// Does what can be done now: after add(), or when time has passed.
   virtual void work() = 0;
@@ -71,7 +94,7 @@ class Destination : public std::enable_shared_from_this<Destination> {
   Attempt begin(const Delivery& delivery) const { return {delivery, core_->now_utc(), {}}; }
   /// Blocking: the octets that go there, those received or the copy that the route's transform
   /// makes; else what the attempt came to.
-  std::variant<StoredObject, AttemptResult> open_copy(Attempt& attempt);
+  std::variant<StoredObject, AttemptResult> to_send(Attempt& attempt);
   /// Writes the outcome, then moves the object in the queue and the destination in its health.
   /// `association`: that was used, from 1; with one that is `probe` a further failure counts as
   /// one. Not under the lock. True: the destination takes nothing now.
@@ -91,6 +114,7 @@ class Destination : public std::enable_shared_from_this<Destination> {
   Queue queue_;  // guarded by mutex_, as the rest
   Health health_;
   bool stopping_ = false;
+  bool paused_ = false;
 
  private:
   struct Decision {

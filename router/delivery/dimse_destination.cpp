@@ -52,7 +52,7 @@ bool DimseDestination::fits(const Lane& lane, const Delivery& delivery) const {
 }
 
 std::size_t DimseDestination::limit() const {
-  if (stopping_ || core_->halted) return 0;
+  if (stopping_ || paused_ || core_->halted) return 0;
   if (!health_.up()) return health_.may_try(core_->now()) ? 1 : 0;
   return core_->now() < ceiling_until_ ? ceiling_ : settings_.associations;
 }
@@ -136,7 +136,7 @@ bool DimseDestination::gives_way(const Lane& lane) const {
 }
 
 DimseDestination::Step DimseDestination::next_step(Lane& lane, std::optional<Delivery>& delivery) {
-  if (stopping_ || core_->halted || lane.retire || gives_way(lane)) return Step::kLeave;
+  if (stopping_ || paused_ || core_->halted || lane.retire || gives_way(lane)) return Step::kLeave;
   queue_.promote(core_->now());
   delivery = queue_.take([&](const Delivery& d) { return fits(lane, d); });
   if (delivery) {

@@ -6,6 +6,7 @@
 #include "router/delivery/folder_destination.h"
 #include "router/delivery/follower.h"
 #include "router/delivery/http_destination.h"
+#include "router/delivery/operations.h"
 
 namespace dr::delivery {
 namespace {
@@ -41,10 +42,12 @@ class DeliveryEngine::Impl {
   Impl(EngineContext context, std::vector<DestinationSettings> settings)
       : core_(std::make_shared<Core>(std::move(context))),
         destinations_(make_destinations(core_, std::move(settings))),
-        follower_(core_, destinations_) {}
+        follower_(core_, destinations_),
+        operations_(core_, destinations_) {}
 
   void start() {
     started_ = true;
+    operations_.start();
     for (const auto& destination : destinations_) destination->start();
     follower_.start();
   }
@@ -58,9 +61,28 @@ class DeliveryEngine::Impl {
     core_->disk.join();
   }
 
+  /// Adds what `filter` selects behind `after`, until there are `limit`.
+  void list(const Destination& destination, const QueueFilter& filter, journal::Sequence after,
+            std::size_t limit, std::vector<QueueItem>& items) const {
+    while (items.size() < limit) {
+      auto page = destination.list(filter.state, after, limit - items.size());
+      if (page.empty()) return;
+      after = page.back().sequence;
+      for (QueueItem& item : page) {
+        const auto record = core_->context.journal.read(item.sequence);
+        const auto object = record ? journal::decode_object(record->head)
+                                   : Result<journal::ObjectRecord>(record.error());
+        if (object) item.sop_instance_uid = object->sop_instance_uid.str();
+        const bool wanted = object ? filter.has_uids_of(*object) : !filter.by_uid();
+        if (wanted) items.push_back(std::move(item));
+      }
+    }
+  }
+
   std::shared_ptr<Core> core_;
   Follower::Destinations destinations_;
   Follower follower_;
+  Operations operations_;
   bool started_ = false;
 };
 
@@ -79,6 +101,12 @@ void DeliveryEngine::damaged(journal::Sequence record, const Error& why) {
 
 void DeliveryEngine::stop(std::chrono::milliseconds deadline) { impl_->stop(deadline); }
 
+bool QueueFilter::has_uids_of(const journal::ObjectRecord& record) const {
+  return (!object || *object == record.sop_instance_uid) &&
+         (!series || *series == record.series_instance_uid) &&
+         (!study || *study == record.study_instance_uid);
+}
+
 std::vector<QueueItem> DeliveryEngine::queue_list(const QueueFilter& filter, std::size_t limit,
                                                   const std::optional<QueuePosition>& after) const {
   std::vector<QueueItem> items;
@@ -86,20 +114,11 @@ std::vector<QueueItem> DeliveryEngine::queue_list(const QueueFilter& filter, std
   for (const auto& destination : impl_->destinations_) {
     const bool stopped_here = after && after->destination == destination->name();
     const bool chosen = filter.destination.empty() || filter.destination == destination->name();
-    if ((behind || stopped_here) && chosen && items.size() < limit) {
-      auto more =
-          destination->list(filter.state, stopped_here ? after->sequence : journal::Sequence::kNone,
-                            limit - items.size());
-      items.insert(items.end(), std::make_move_iterator(more.begin()),
-                   std::make_move_iterator(more.end()));
+    if ((behind || stopped_here) && chosen) {
+      impl_->list(*destination, filter, stopped_here ? after->sequence : journal::Sequence::kNone,
+                  limit, items);
     }
     behind = behind || stopped_here;
-  }
-  for (QueueItem& item : items) {
-    const auto record = impl_->core_->context.journal.read(item.sequence);
-    if (!record) continue;
-    const auto object = journal::decode_object(record->head);
-    if (object) item.sop_instance_uid = object->sop_instance_uid.str();
   }
   return items;
 }
@@ -108,6 +127,10 @@ std::vector<DestinationStatus> DeliveryEngine::status() const {
   std::vector<DestinationStatus> all;
   for (const auto& destination : impl_->destinations_) all.push_back(destination->status());
   return all;
+}
+
+Result<OperationReport> DeliveryEngine::operate(const OperationRequest& request) {
+  return impl_->operations_.operate(request);
 }
 
 std::uint64_t DeliveryEngine::orphans() const { return impl_->follower_.orphans(); }

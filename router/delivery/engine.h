@@ -13,9 +13,11 @@
 #include "dimse/base/clock.h"
 #include "dimse/base/file_system.h"
 #include "dimse/ul/timer.h"
+#include "router/delivery/decided.h"
 #include "router/delivery/observer.h"
 #include "router/delivery/settings.h"
 #include "router/journal/journal.h"
+#include "router/rules/rule_set.h"
 
 namespace dr::delivery {
 
@@ -33,7 +35,39 @@ struct QueueItem {
 /// Which items; an empty field selects all.
 struct QueueFilter {
   std::string destination;
-  std::optional<journal::DeliveryState> state;
+  std::optional<journal::DeliveryState> state{};
+  std::optional<Uid> object{}, series{}, study{};
+
+  bool by_uid() const { return object || series || study; }
+  bool has_uids_of(const journal::ObjectRecord& record) const;
+};
+
+/// Which deliveries an operator means.
+struct Selection : QueueFilter {
+  bool unrouted = false;  // objects that no rule matched, in place of a state
+
+  bool empty() const { return destination.empty() && !state && !unrouted && !by_uid(); }
+};
+
+struct OperationRequest {
+  enum class Kind { kRetry, kDrop, kPause, kResume, kReroute };
+  Kind kind{};
+  Selection selection;
+  std::string who;
+  bool dry_run = false;                           // only says what it would come to
+  std::shared_ptr<const rules::RuleSet> rules{};  // of kReroute
+};
+/// "retry", "drop", "pause", "resume", "reroute".
+std::string_view name(OperationRequest::Kind kind);
+
+/// What an operation came to, in deliveries; in destinations (pause, resume); in objects (reroute).
+struct OperationReport {
+  std::uint64_t affected = 0;
+  std::uint64_t damaged = 0;    // can not be read, and are `damaged` now
+  std::uint64_t unchanged = 0;  // reroute: the rules say what they said
+  std::uint64_t unmatched = 0;  // reroute: the rules send it nowhere, or refuse it; left as it is
+  std::uint64_t busy = 0;       // reroute: being sent just now; left as it is
+  std::optional<Error> stopped{};  // why it ended before all was done; what is counted was done
 };
 
 /// Where a listing stopped: the next one continues behind it.
@@ -54,7 +88,8 @@ struct QueueCounts {
 struct DestinationStatus {
   std::string name;
   bool up = true;
-  std::string reason;  // why it is down
+  std::string reason;   // why it is down
+  bool paused = false;  // by an operator: nothing is sent
   QueueCounts counts;
   std::optional<UtcMicros> oldest;  // receipt of the oldest that is waiting, unknown or sending
   std::uint32_t associations = 0;   // open now
@@ -74,6 +109,7 @@ struct EngineContext {
       open_shared_file_system;
   Transformer* transformer = nullptr;         // null: copies with a transform are held
   ul::Timers* timers = &ul::system_timers();  // of retries, probes and idle associations
+  Routed routed{};                            // of what is rerouted
   FileSystem* spool = nullptr;  // where it is written what has passed; null: memory only
 };
 
@@ -105,6 +141,8 @@ class DeliveryEngine {
   std::vector<QueueItem> queue_list(const QueueFilter& filter, std::size_t limit,
                                     const std::optional<QueuePosition>& after = {}) const;
   std::vector<DestinationStatus> status() const;
+  /// See Operations (operations.h).
+  Result<OperationReport> operate(const OperationRequest& request);
   /// Open deliveries and routes that name a destination which is not configured: they stay in the
   /// journal.
   std::uint64_t orphans() const;

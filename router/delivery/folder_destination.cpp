@@ -50,7 +50,7 @@ void FolderDestination::work() {
 }
 
 bool FolderDestination::may_work() const {
-  return queue_.ready() > 0 && health_.may_try(core_->now()) && !core_->halted;
+  return queue_.ready() > 0 && !paused_ && health_.may_try(core_->now()) && !core_->halted;
 }
 
 void FolderDestination::run() {
@@ -91,7 +91,7 @@ void FolderDestination::deliver(const std::vector<Delivery>& batch) {
     bool stopping = false;
     {
       const std::scoped_lock lock(mutex_);
-      stopping = stopping_;
+      stopping = stopping_ || paused_;
       if (stopping || broken) queue_.put_back(delivery);
     }
     if (stopping || broken) continue;
@@ -109,7 +109,7 @@ void FolderDestination::deliver(const std::vector<Delivery>& batch) {
 
 AttemptResult FolderDestination::store(Attempt& attempt) {
   if (auto opened = open_store(); !opened) return failed(opened.error());
-  auto copy = open_copy(attempt);
+  auto copy = to_send(attempt);
   if (auto* const result = std::get_if<AttemptResult>(&copy)) return std::move(*result);
   auto& object = std::get<StoredObject>(copy);
   const auto put = store_->put(object, attempt.delivery.instance);

@@ -4,6 +4,7 @@
 
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
+#include "router/delivery/reroute.h"
 #include "router/delivery/transformer.h"
 
 namespace dr::delivery {
@@ -164,7 +165,20 @@ bool Follower::resume_one(const journal::OpenDelivery& open) {
       return true;
     }
     record_ = std::move(*object);
+    octets_ = {record->body_octets, record->body_crc};
     read_ = open.instance;
+  }
+  // What came back just before the end of an earlier life.
+  const bool fresh = open.state == DeliveryState::kWaiting && open.attempts == 0;
+  if (fresh && core_->loops.returned(destination->settings(), record_, octets_)) {
+    delivery.received = record_.received;
+    destination->skip(delivery, "loop");
+    return true;
+  }
+  const journal::RouteRecord* const route = route_to(record_, open.destination);
+  if (route != nullptr && route->held == kSettledBefore) {
+    destination->skip(delivery, kSettledBefore);
+    return true;
   }
   const journal::WaitRecord wait = untouched_wait(record_, open);
   // Only what waits needs to know what the records behind the cursor say; all else leaves at once.
@@ -225,6 +239,10 @@ void Follower::distribute(const journal::Record& record) {
     delivery.instance = record.sequence;
     delivery.received = object->received;
     delivery.priority = route.priority;
+    if (route.held == kSettledBefore) {
+      destination->skip(delivery, kSettledBefore);
+      continue;
+    }
     if (core_->loops.returned(destination->settings(), *object,
                               {record.body_octets, record.body_crc})) {
       destination->skip(delivery, "loop");

@@ -14,6 +14,7 @@
 #include "router/delivery/alarm.h"
 #include "router/delivery/destination.h"
 #include "router/delivery/gathering.h"
+#include "router/delivery/loop_guard.h"
 #include "router/delivery/references.h"
 
 namespace dr::delivery {
@@ -73,6 +74,7 @@ class Follower {
   // The last record that resume() read: an object has several routes.
   journal::Sequence read_{};
   journal::ObjectRecord record_;
+  Octets octets_;  // of its data set
 
   Gathering gathering_;
   References references_;

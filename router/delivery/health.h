@@ -24,6 +24,10 @@ class Health {
   bool may_try(SteadyTime now) const { return !probe_ || now >= *probe_; }
   std::optional<SteadyTime> next_probe() const noexcept { return probe_; }
 
+  /// Where it is down, it is asked as soon as something waits.
+  void ask_now(SteadyTime now) {
+    if (probe_) probe_ = now;
+  }
   /// True when this changed up to down. `slow`: configuration, not weather.
   bool failed(std::string reason, SteadyTime now, bool slow);
   /// True when this changed down to up.

@@ -68,6 +68,15 @@ const Json* item_of(const Json& response, const char* sequence, std::string_view
   return nullptr;
 }
 
+/// Orthanc says 404 also of an object that has not all identifiers that it stores by: "Inexistent
+/// tag", among its own error codes.
+bool lacks_identifiers(const HttpReply& reply) {
+  constexpr int kInexistentTag = 21;
+  const Json json = Json::parse(reply.body, nullptr, false);
+  return reply.status == 404 && json.is_object() &&
+         json.value("OrthancStatus", Json()) == kInexistentTag;
+}
+
 }  // namespace
 
 AttemptResult no_result(const HttpReply& reply) {
@@ -110,7 +119,8 @@ AttemptResult no_result(const HttpReply& reply) {
 OrthancAnswer orthanc_answer(const HttpReply& reply) {
   OrthancAnswer answer;
   if (reply.status != 200) {
-    answer.result = no_result(reply);
+    answer.result =
+        lacks_identifiers(reply) ? ended(Ending::kRefused, "refused") : no_result(reply);
     return answer;
   }
   const Json json = Json::parse(reply.body, nullptr, false);

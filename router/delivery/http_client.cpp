@@ -65,6 +65,7 @@ class Body {
   std::uint64_t size() const {
     return upload_.before.size() + upload_.object->octets + upload_.after.size();
   }
+  /// False: the object can not be read. The client itself asks until all is written, not beyond.
   bool next(httplib::DataSink& sink) {
     if (!std::exchange(begun_, true)) return write(sink, upload_.before);
     const auto n = upload_.object->body->read(buffer_.span());
@@ -72,25 +73,29 @@ class Body {
       failure = n.error();
       return false;
     }
-    if (*n > 0) return write(sink, buffer_.span().first(*n));
-    if (!write(sink, upload_.after)) return false;
-    upload_.md5 = md5_.hex();
-    sent_all = true;
-    return true;
+    return write(sink, *n > 0 ? buffer_.span().first(*n) : ByteSpan(upload_.after));
   }
 
   bool sent_all = false;
   std::optional<Error> failure;
 
  private:
+  /// That the connection broke is told by the client, which sees it, too.
   bool write(httplib::DataSink& sink, ByteSpan octets) {
     md5_.add(octets);
-    return octets.empty() || sink.write(as_text(octets).data(), octets.size());
+    if (!sink.write(as_text(octets).data(), octets.size())) return true;
+    written_ += octets.size();
+    if (written_ == size()) {
+      upload_.md5 = md5_.hex();
+      sent_all = true;
+    }
+    return true;
   }
 
   HttpClient::Upload& upload_;
   const SendBuffer buffer_;
   Md5 md5_;
+  std::uint64_t written_ = 0;
   bool begun_ = false;
 };
 
@@ -137,8 +142,7 @@ class HttpClient::Impl {
     httplib::Request request;
     request.method = "POST";
     request.path = path_ + path;
-    request.headers = {{"Content-Type", upload.content_type},
-                       {"Accept", "application/dicom+json, application/json"}};
+    request.headers = {{"Content-Type", upload.content_type}, {"Accept", "application/dicom+json"}};
     request.content_length_ = static_cast<std::size_t>(body.size());
     request.content_provider_ = [&body](std::size_t, std::size_t, httplib::DataSink& sink) {
       return body.next(sink);

@@ -30,7 +30,7 @@ void HttpDestination::work() {
 
 /// While it is down, one request at a time finds out whether it is up again.
 bool HttpDestination::may_work() const {
-  return queue_.ready() > 0 && !core_->halted &&
+  return queue_.ready() > 0 && !paused_ && !core_->halted &&
          (health_.up() || (in_flight_ == 0 && health_.may_try(core_->now())));
 }
 
@@ -69,7 +69,7 @@ std::optional<Delivery> HttpDestination::next() {
 }
 
 AttemptResult HttpDestination::deliver(HttpClient& client, Attempt& attempt) {
-  auto copy = open_copy(attempt);
+  auto copy = to_send(attempt);
   if (auto* const result = std::get_if<AttemptResult>(&copy)) return std::move(*result);
   auto& object = std::get<StoredObject>(copy);
   core_->loops.sent(name(), object.record.sop_instance_uid, {object.octets, object.crc});

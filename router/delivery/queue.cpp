@@ -237,6 +237,66 @@ std::optional<Delivery> Queue::withdraw(Sequence instance) {
   return found;
 }
 
+std::vector<Sequence> Queue::select(bool gathered,
+                                    const std::function<bool(const Delivery&)>& which) const {
+  std::vector<Sequence> found;
+  for_each([&](const Delivery& delivery) {
+    const bool sending = delivery.state == DeliveryState::kSending;
+    if (!sending && which(delivery) && (gathered || !gathered_.contains(delivery.instance))) {
+      found.push_back(delivery.instance);
+    }
+  });
+  std::ranges::sort(found);
+  return found;
+}
+
+std::vector<Withdrawn> Queue::withdraw(std::span<const Sequence> wanted, bool gathered,
+                                       const std::function<bool(const Delivery&)>& which) {
+  std::vector<Withdrawn> taken;
+  if (wanted.empty()) return taken;
+  const auto take = [&](const Delivery& d, bool waits_for_others) {
+    if (d.instance < wanted.front() || d.instance > wanted.back()) return false;
+    if (!std::ranges::binary_search(wanted, d.instance) || !which(d)) return false;
+    const auto context = contexts_.find(d.context);
+    taken.push_back(
+        {d, context == contexts_.end() ? ContextKey{} : context->second.key, waits_for_others});
+    return true;
+  };
+  const auto waits = [&](const Delivery& d) { return take(d, false); };
+  for (Band& band : bands_) {
+    for (auto line = band.lines.begin(); line != band.lines.end();) {
+      ready_ -= std::erase_if(line->second, waits);
+      line = line->second.empty() ? band.lines.erase(line) : std::next(line);
+    }
+  }
+  if (std::erase_if(deferred_, waits) > 0) {
+    std::make_heap(deferred_.begin(), deferred_.end(), later);
+  }
+  for (const Sequence instance : wanted) {
+    const auto parked = parked_.find(instance);
+    if (parked != parked_.end() && take(parked->second, false)) parked_.erase(parked);
+    const auto at = gathered ? gathered_.find(instance) : gathered_.end();
+    if (at != gathered_.end() && take(at->second, true)) gathered_.erase(at);
+  }
+  for (const Withdrawn& each : taken) {
+    change(each.delivery.state, -1);
+    leave(each.delivery.context);
+  }
+  return taken;
+}
+
+void Queue::restore(const Withdrawn& withdrawn, SteadyTime now) {
+  const Delivery& delivery = withdrawn.delivery;
+  const std::string why = reason(delivery);
+  if (delivery.state == DeliveryState::kHeld || delivery.state == DeliveryState::kDamaged) {
+    push_parked(delivery, why);
+  } else if (withdrawn.gathered) {
+    gather(delivery, withdrawn.key, why);
+  } else {
+    push(delivery, withdrawn.key, now);
+  }
+}
+
 std::vector<ContextKey> Queue::wanted(std::size_t limit) const {
   const Delivery* const first = best();
   if (first == nullptr) return {};

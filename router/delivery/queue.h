@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -44,6 +45,13 @@ struct Delivery {
 };
 static_assert(sizeof(Delivery) <= 56, "a million of them wait in memory");
 
+/// One that was taken out of a queue, with what it takes to put it back as it was.
+struct Withdrawn {
+  Delivery delivery;
+  ContextKey key;
+  bool gathered = false;  // it waited for others
+};
+
 /// The deliveries of one destination that are not final. Ready ones stand in lines: a line for each
 /// priority, context, and for fresh and returning objects apart, so that an object that must wait
 /// never stands before one that need not. Lines are served in arrival order; priorities share by
@@ -81,6 +89,15 @@ class Queue {
   /// Takes one that waits or is held out of the queue, wherever it stands; nullopt when it is not
   /// there, is being sent or is damaged already.
   std::optional<Delivery> withdraw(journal::Sequence instance);
+  /// Those in state kWaiting, kUnknown, kHeld or kDamaged that `which` says, in order of sequence:
+  /// what is being sent, and where `gathered` is false what waits for others, is not among them.
+  std::vector<journal::Sequence> select(bool gathered,
+                                        const std::function<bool(const Delivery&)>& which) const;
+  /// Takes out all of `wanted` (ascending) of which select() would say so, in one pass.
+  std::vector<Withdrawn> withdraw(std::span<const journal::Sequence> wanted, bool gathered,
+                                  const std::function<bool(const Delivery&)>& which);
+  /// Back to where it was withdrawn from, at the end of its line.
+  void restore(const Withdrawn& withdrawn, SteadyTime now);
   /// One that is new here and waits for others: shown as waiting for `reason`, until not_before at
   /// the latest (none where that is not set), and not sent before release().
   void gather(Delivery delivery, const ContextKey& key, std::string_view reason);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <future>
 #include <utility>
 
@@ -12,14 +11,14 @@
 
 #include "dimse/base/crc32c.h"
 #include "dimse/base/log.h"
+#include "dimse/base/write_all.h"
 #include "dimse/encoding/transfer_syntax.h"
+#include "dimse/file/part10_header.h"
 #include "router/rules/transform.h"
-#include "router/rules/transform_job.h"
 
 namespace dr::delivery {
 namespace {
 
-constexpr const char* kUidMap = "uid-map";
 constexpr std::uint32_t kTriesOfAFault = 2;  // a worker that crashed may have had bad luck
 
 /// A copy, read from its file.
@@ -59,16 +58,6 @@ class FileBody final : public journal::BodyReader {
   std::uint64_t at_ = 0;
 };
 
-Result<void> write_all(int fd, ByteSpan octets) {
-  while (!octets.empty()) {
-    const ssize_t n = ::write(fd, octets.data(), octets.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error("write of a copy", errno);
-    octets = octets.subspan(static_cast<std::size_t>(n));
-  }
-  return {};
-}
-
 Result<void> copy_body(journal::BodyReader& body, int fd) {
   Bytes buffer(static_cast<std::size_t>(std::clamp<std::uint64_t>(body.size(), 1, 256U << 10)));
   for (;;) {
@@ -88,8 +77,21 @@ std::string_view first_word(std::string_view text) { return text.substr(0, text.
 
 }  // namespace
 
+Result<Sample> part10_sample(worker::Descriptor file, UtcMicros received,
+                             std::string character_set) {
+  const auto read = [&](std::uint64_t offset, MutableByteSpan into) -> Result<std::size_t> {
+    const ssize_t n = ::pread(file.get(), into.data(), into.size(), static_cast<off_t>(offset));
+    if (n < 0) return errno_error("read", errno);
+    return static_cast<std::size_t>(n);
+  };
+  const auto header = file::read_part10_header(read);
+  if (!header) return header.error();
+  return Sample{std::move(file), header->data_set_offset, header->transfer_syntax_uid, received,
+                std::move(character_set)};
+}
+
 Transformer::Transformer(TransformerSettings settings)
-    : settings_(std::move(settings)), pool_(settings_.workers) {}
+    : settings_(std::move(settings)), uids_(settings_.folder), pool_(settings_.workers) {}
 
 Transformer::~Transformer() { stop(); }
 
@@ -108,34 +110,49 @@ Result<worker::Descriptor> Transformer::unnamed_file() const {
   return file;
 }
 
-Result<worker::Job> Transformer::prepare(const StoredObject& object, const std::string& canonical) {
+Result<Sample> Transformer::sample(const StoredObject& object) const {
+  auto file = unnamed_file();
+  if (!file) return file.error();
+  if (auto copied = copy_body(*object.body, file->get()); !copied) {
+    return Error{copied.error().code, "unreadable " + copied.error().detail};
+  }
+  return Sample{*std::move(file), 0, object.record.transfer_syntax_uid, object.record.received,
+                character_set_of(object.record)};
+}
+
+std::string Transformer::character_set_of(const journal::ObjectRecord& object) const {
+  return settings_.character_set ? settings_.character_set(object) : std::string();
+}
+
+Result<worker::Job> Transformer::prepare(std::string_view kind, const Sample& sample,
+                                         const std::string& canonical) const {
   const auto transform = rules::parse_transform(canonical);
   if (!transform) return transform.error();
   worker::Job job;
-  auto input = unnamed_file();
-  if (!input) return input.error();
-  if (auto copied = copy_body(*object.body, input->get()); !copied) {
-    return Error{copied.error().code, "unreadable " + copied.error().detail};
-  }
-  job.order.inputs.push_back(*std::move(input));
+  job.order.inputs.push_back(duplicate(sample.file));
   for (const rules::MapAction* map : transform->maps()) {
     worker::Descriptor file(::open(map->file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!file) return Error{Errc::kConflict, "map_changed"};
     job.order.inputs.push_back(std::move(file));
   }
-  job.order.kind = rules::kTransformJob;
-  job.order.request = rules::encode(
-      rules::TransformRequest{canonical, object.record.transfer_syntax_uid, settings_.pseudonym_key,
-                              settings_.system, object.record.received});
+  job.order.kind = kind;
+  job.order.request = rules::encode(rules::TransformRequest{
+      canonical, sample.transfer_syntax_uid, settings_.pseudonym_key, settings_.system,
+      sample.received, sample.character_set, sample.offset, settings_.most_inflated});
   return job;
 }
 
 void Transformer::transform(StoredObject object, const std::string& canonical, Done done) {
-  auto job = prepare(object, canonical);
+  const auto octets = sample(object);
+  if (!octets) return done(octets.error());
+  auto job = prepare(rules::kTransformJob, *octets, canonical);
   if (!job) return done(std::move(job).error());
   auto copy = unnamed_file();
   if (!copy) return done(std::move(copy).error());
+  auto scratch = unnamed_file();
+  if (!scratch) return done(std::move(scratch).error());
   job->order.outputs.push_back(duplicate(*copy));
+  job->order.outputs.push_back(*std::move(scratch));
   // Jobs are copied: what is only moved stands behind a pointer.
   auto file = std::make_shared<worker::Descriptor>(*std::move(copy));
   auto record = std::make_shared<journal::ObjectRecord>(std::move(object.record));
@@ -146,6 +163,22 @@ void Transformer::transform(StoredObject object, const std::string& canonical, D
     (*told)(finish(std::move(*record), *answer, std::move(read)));
   };
   if (auto accepted = pool_.submit(*std::move(job)); !accepted) (*told)(accepted.error());
+}
+
+Result<rules::TransformChanges> Transformer::explain(const Sample& sample,
+                                                     const std::string& canonical) {
+  auto job = prepare(rules::kExplainTransformJob, sample, canonical);
+  if (!job) return job.error();
+  auto scratch = unnamed_file();
+  if (!scratch) return scratch.error();
+  job->order.outputs.push_back(*std::move(scratch));
+  std::promise<Result<Bytes>> promise;
+  auto future = promise.get_future();
+  job->done = [&promise](Result<Bytes> answer) { promise.set_value(std::move(answer)); };
+  if (auto accepted = pool_.submit(*std::move(job)); !accepted) return accepted.error();
+  const auto answer = future.get();
+  if (!answer) return answer.error();
+  return rules::decode_transform_changes(*answer);
 }
 
 Result<StoredObject> Transformer::transform(StoredObject object, const std::string& canonical) {
@@ -160,7 +193,8 @@ Result<StoredObject> Transformer::finish(journal::ObjectRecord record, ByteSpan 
                                          worker::Descriptor copy) {
   const auto result = rules::decode_transform_result(answer);
   if (!result) return result.error();
-  if (auto kept = keep_uids(result->sealed_uids); !kept) return kept.error();
+  // A pair is on disk before the copy that has it leaves.
+  if (auto kept = uids_.keep(result->sealed_uids); !kept) return kept.error();
   record.sop_instance_uid = result->sop_instance_uid;
   record.transfer_syntax_uid = result->transfer_syntax_uid;
   record.study_instance_uid = result->study_instance_uid;
@@ -169,37 +203,6 @@ Result<StoredObject> Transformer::finish(journal::ObjectRecord record, ByteSpan 
   const auto crc = body->checksum();
   if (!crc) return crc.error();
   return StoredObject{std::move(record), result->octets, *crc, std::move(body)};
-}
-
-/// A pair is on disk before the copy that has it leaves. One line a pair; each once.
-Result<void> Transformer::keep_uids(const std::vector<std::string>& sealed) {
-  if (sealed.empty()) return {};
-  const std::scoped_lock lock(mutex_);
-  const std::string path = settings_.folder + "/" + kUidMap;
-  if (!uid_map_) {
-    std::ifstream in(path);
-    for (std::string line; std::getline(in, line);) {
-      if (Pair pair{}; line.copy(pair.data(), pair.size()) == pair.size()) kept_.insert(pair);
-    }
-    uid_map_ = worker::Descriptor(
-        ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR));
-    if (!uid_map_) return errno_error("map of UIDs", errno);
-    if (auto synced = sync_folder(settings_.folder); !synced) return synced;
-  }
-  std::string lines;
-  std::vector<Pair> fresh;
-  for (const std::string& each : sealed) {
-    Pair pair{};
-    each.copy(pair.data(), pair.size());
-    if (kept_.contains(pair)) continue;
-    lines += each + '\n';
-    fresh.push_back(pair);
-  }
-  if (lines.empty()) return {};
-  if (auto put = write_all(uid_map_.get(), as_bytes(lines)); !put) return put;
-  if (fdatasync(uid_map_.get()) != 0) return errno_error("map of UIDs", errno);
-  kept_.insert(fresh.begin(), fresh.end());
-  return {};
 }
 
 const journal::RouteRecord* route_to(const journal::ObjectRecord& object, const std::string& name) {
@@ -230,19 +233,22 @@ AttemptResult held(std::string_view reason) {
   return result;
 }
 
+bool is_of_the_moment(const Error& error) {
+  return error.code == Errc::kAborted || error.code == Errc::kTimeout ||
+         error.code == Errc::kNoSpace || error.code == Errc::kIo ||
+         error.code == Errc::kCancelled || error.code == Errc::kClosed;
+}
+
 // A fault of the worker may be one of the moment; what the object itself is at fault for is not.
 AttemptResult not_transformed(const Error& error, std::uint32_t attempts) {
   std::string_view reason = first_word(error.detail);
   if (reason == "unreadable") return unreadable(error);
   // A reason is one of few words.
   if (reason.find('=') != std::string_view::npos) reason = word(error.code);
-  const bool of_the_moment = error.code == Errc::kAborted || error.code == Errc::kTimeout ||
-                             error.code == Errc::kNoSpace || error.code == Errc::kIo ||
-                             error.code == Errc::kCancelled || error.code == Errc::kClosed;
   AttemptResult result = held(reason);
   result.outcome = "transform";
   result.comment = log::escape(error.detail);
-  if (of_the_moment && attempts + 1 < kTriesOfAFault) {
+  if (is_of_the_moment(error) && attempts + 1 < kTriesOfAFault) {
     result.ending = AttemptResult::Ending::kRetry;
   }
   if (error.code == Errc::kCancelled) result.ending = AttemptResult::Ending::kRetry;

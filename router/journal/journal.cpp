@@ -1,6 +1,9 @@
 #include "router/journal/journal.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
+#include <numeric>
 #include <set>
 
 #include "dimse/base/log.h"
@@ -200,6 +203,21 @@ class SpoolJournal final : public Journal {
     const std::scoped_lock lock(state_.mutex);
     return state_.ledger.open_deliveries(after, limit);
   }
+  std::vector<Sequence> unrouted(Sequence after, std::size_t limit) const override {
+    const std::scoped_lock lock(state_.mutex);
+    return state_.ledger.unrouted(after, limit);
+  }
+  std::vector<DestinationTally> tallies() const override {
+    std::vector<DestinationTally> all;
+    const std::scoped_lock lock(state_.mutex);
+    for (std::size_t i = 0; i < state_.ledger.names().size(); ++i) {
+      const Ledger::Tally& tally = state_.ledger.tallies()[i];
+      DestinationTally& each = all.emplace_back();
+      each.destination = state_.ledger.names()[i];
+      std::ranges::transform(tally.here, tally.finished, each.states.begin(), std::plus<>());
+    }
+    return all;
+  }
   std::uint64_t unrouted_objects() const override {
     const std::scoped_lock lock(state_.mutex);
     return state_.ledger.unrouted();
@@ -241,10 +259,25 @@ class SpoolJournal final : public Journal {
   }
 
   Result<void> append_unwritten(const std::vector<OutcomeRecord>& outcomes) {
-    for (const OutcomeRecord& outcome : outcomes) {
+    // An operator's retry counts attempts from 0 again: what was before it is over.
+    struct Life {
+      std::size_t from = 0;
+      const OutcomeRecord* last = nullptr;
+    };
+    std::map<std::pair<Sequence, std::string>, Life> lives;
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      Life& life = lives[{outcomes[i].instance, outcomes[i].destination}];
+      if (life.last != nullptr && outcomes[i].attempt < life.last->attempt) life.from = i;
+      life.last = &outcomes[i];
+    }
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      const OutcomeRecord& outcome = outcomes[i];
+      const Life& life = lives.at({outcome.instance, outcome.destination});
+      if (i < life.from) continue;
       {
         const std::scoped_lock lock(state_.mutex);
-        if (!state_.ledger.lacks(outcome)) continue;
+        const bool retry = i == life.from && state_.ledger.is_before(*life.last);
+        if (!retry && !state_.ledger.lacks(outcome)) continue;
       }
       if (auto appended = append(outcome); !appended) return appended;
     }
@@ -266,6 +299,7 @@ class SpoolJournal final : public Journal {
     for (const LargeFile& file : recovered.large) named.push_back(file.name);
     state_.segments = std::move(recovered.segments);
     state_.ledger = std::move(recovered.ledger);
+    state_.ledger.begin_life();
     state_.large = std::move(recovered.large);
     state_.damaged_records = report_.damaged_records;
     if (auto started = writer_.start(from); !started) return started;
@@ -400,6 +434,10 @@ Result<void> check(const Options& options) {
 }
 
 }  // namespace
+
+std::uint64_t DestinationTally::total() const {
+  return std::accumulate(states.begin(), states.end(), std::uint64_t{0});
+}
 
 Result<std::unique_ptr<Journal>> Journal::open(FileSystem& files, const Clock& clock,
                                                Options options, Listener* listener) {

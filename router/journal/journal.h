@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -112,6 +113,14 @@ struct OpenDelivery {
   UtcMicros next_attempt{};
 };
 
+/// All deliveries to one destination that the journal knows of: open when it was opened, or routed
+/// since, by their present state (index: DeliveryState).
+struct DestinationTally {
+  std::string destination;
+  std::array<std::uint64_t, 9> states{};
+  std::uint64_t total() const;
+};
+
 struct Stats {
   std::uint64_t octets = 0;  // of segments and large files on disk
   std::uint64_t segments = 0;
@@ -158,6 +167,9 @@ class Journal {
   Result<void> append(const SecurityRecord& r) { return append(RecordType::kSecurity, encode(r)); }
   Result<void> append(const OperatorRecord& r) { return append(RecordType::kOperator, encode(r)); }
   Result<void> append(const GatheredRecord& r) { return append(RecordType::kGathered, encode(r)); }
+  Result<void> append(const ExtractionRecord& r) {
+    return append(RecordType::kExtraction, encode(r));
+  }
 
   /// Makes everything that was appended by now durable, at most for so long: who asks what became
   /// of an object sees it. Whether it is.
@@ -186,6 +198,10 @@ class Journal {
   std::vector<OpenDelivery> open_deliveries() const {
     return open_deliveries(Sequence::kNone, std::numeric_limits<std::size_t>::max());
   }
+  /// At most `limit` objects behind `after` that are kept because no rule matched, in order.
+  virtual std::vector<Sequence> unrouted(Sequence after, std::size_t limit) const = 0;
+  /// Where every delivery is. From Listener::advanced() and `done` it is as of that watermark.
+  virtual std::vector<DestinationTally> tallies() const = 0;
   /// Objects kept because no rule matched.
   virtual std::uint64_t unrouted_objects() const = 0;
   virtual Sequence watermark() const = 0;

@@ -45,6 +45,7 @@ void Ledger::add(Sequence instance, const std::vector<RouteRecord>& routes, cons
 void Ledger::restore(Object object) {
   enter(object);
   if (object.unrouted) ++unrouted_;
+  for (const Delivery& each : object.all()) ++here(each);
   objects_.insert(std::move(object));
 }
 
@@ -56,10 +57,13 @@ bool Ledger::apply(const OutcomeRecord& outcome) {
     --unrouted_;
   }
   if (!outcome.destination.empty()) {
+    const std::uint16_t before = object->count;
     Delivery& changed = delivery(*object, outcome.destination);
+    if (object->count == before) --here(changed);
     changed.state = outcome.state;
     changed.attempts = outcome.attempt;
     changed.next_attempt = outcome.next_attempt;
+    ++here(changed);
   }
   return finished(*object);
 }
@@ -76,6 +80,15 @@ bool Ledger::lacks(const OutcomeRecord& outcome) const {
   return false;
 }
 
+bool Ledger::is_before(const OutcomeRecord& last) const {
+  const Object* const object = objects_.find(last.instance);
+  if (object == nullptr) return false;
+  return std::ranges::any_of(object->all(), [&](const Delivery& each) {
+    return names_[each.destination] == last.destination && !is_final(each.state) &&
+           each.attempts > last.attempt;
+  });
+}
+
 void Ledger::release(Sequence instance) {
   const Object* const object = objects_.find(instance);
   if (object != nullptr && finished(*object)) forget(instance);
@@ -85,6 +98,11 @@ void Ledger::forget(Sequence instance) {
   const Object* const object = objects_.find(instance);
   if (object == nullptr) return;
   if (object->unrouted) --unrouted_;
+  for (const Delivery& each : object->all()) {
+    --here(each);
+    if (!is_final(each.state)) continue;
+    ++tallies_[each.destination].finished[static_cast<std::size_t>(each.state)];
+  }
   leave(*object);
   objects_.erase(instance);
 }
@@ -93,7 +111,10 @@ void Ledger::mark_damaged(Sequence instance) {
   Object* const object = objects_.find(instance);
   if (object == nullptr) return;
   for (Delivery& each : object->all()) {
-    if (!is_final(each.state)) each.state = DeliveryState::kDamaged;
+    if (is_final(each.state)) continue;
+    --here(each);
+    each.state = DeliveryState::kDamaged;
+    ++here(each);
   }
 }
 
@@ -158,6 +179,16 @@ std::vector<OpenDelivery> Ledger::open_deliveries(Sequence after, std::size_t li
   return open;
 }
 
+std::vector<Sequence> Ledger::unrouted(Sequence after, std::size_t limit) const {
+  std::vector<Sequence> found;
+  if (unrouted_ == 0 || limit == 0) return found;
+  objects_.each_from(journal::next(after), [&](const Object& object) {
+    if (object.unrouted) found.push_back(object.instance);
+    return found.size() < std::min<std::size_t>(limit, unrouted_);
+  });
+  return found;
+}
+
 std::optional<Sequence> Ledger::next(Sequence after) const {
   std::optional<Sequence> found;
   objects_.each_from(journal::next(after), [&](const Object& object) {
@@ -182,6 +213,7 @@ std::uint16_t Ledger::name_index(const std::string& destination) {
   const auto at = std::ranges::find(names_, destination);
   if (at != names_.end()) return static_cast<std::uint16_t>(at - names_.begin());
   names_.push_back(destination);
+  tallies_.emplace_back();
   return static_cast<std::uint16_t>(names_.size() - 1);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,6 +39,13 @@ class Ledger {
     std::span<const Delivery> all() const { return {deliveries.get(), count}; }
   };
 
+  /// Deliveries to one destination, by state: of the objects that are here, and of those that were
+  /// forgotten once they were final everywhere, since begin_life().
+  struct Tally {
+    std::array<std::uint64_t, 9> here{};
+    std::array<std::uint64_t, 9> finished{};
+  };
+
   /// An object whose record is durable. Without routes it is unrouted, and kept.
   void add(Sequence instance, const std::vector<RouteRecord>& routes, const Place& place,
            std::uint64_t octets);
@@ -49,6 +57,9 @@ class Ledger {
   bool apply(const OutcomeRecord& outcome);
   /// Whether this outcome is later than all that the ledger knows of its delivery.
   bool lacks(const OutcomeRecord& outcome) const;
+  /// Whether its delivery has had more attempts than `last`, the last of its outcomes, says: then
+  /// the ledger does not know of the retry in between.
+  bool is_before(const OutcomeRecord& last) const;
   /// Forgets an object that is (still) finished.
   void release(Sequence instance);
   /// Forgets an object in whatever state.
@@ -70,7 +81,16 @@ class Ledger {
   /// The first object behind `after`.
   std::optional<Sequence> next(Sequence after) const;
   std::uint64_t unrouted() const { return unrouted_; }
+  /// At most `limit` of them behind `after`.
+  std::vector<Sequence> unrouted(Sequence after, std::size_t limit) const;
   std::size_t size() const { return objects_.size(); }
+
+  /// By the index of names(). A delivery that is forgotten while it is open is in neither part.
+  const std::vector<Tally>& tallies() const { return tallies_; }
+  /// What finished before is counted no longer.
+  void begin_life() {
+    for (Tally& tally : tallies_) tally.finished = {};
+  }
 
   const SequenceMap<Object>& objects() const { return objects_; }
   const std::vector<std::string>& names() const { return names_; }
@@ -78,9 +98,13 @@ class Ledger {
 
  private:
   Delivery& delivery(Object& object, const std::string& destination);
+  std::uint64_t& here(const Delivery& delivery) {
+    return tallies_[delivery.destination].here[static_cast<std::size_t>(delivery.state)];
+  }
 
   SequenceMap<Object> objects_;
   std::vector<std::string> names_;
+  std::vector<Tally> tallies_;  // as many as names_
   std::uint64_t unrouted_ = 0;
 };
 

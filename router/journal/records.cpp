@@ -1,6 +1,7 @@
 #include "router/journal/records.h"
 
 #include <array>
+#include <bit>
 #include <limits>
 #include <type_traits>
 
@@ -22,6 +23,12 @@ class Encoder {
     out_.le(value);
   }
   void operator()(bool value) { out_.u8(value ? 1 : 0); }
+  void operator()(std::int32_t value) { out_.le(static_cast<std::uint32_t>(value)); }
+  void operator()(double value) { out_.le(std::bit_cast<std::uint64_t>(value)); }
+  void operator()(const std::optional<double>& value) {
+    (*this)(value.has_value());
+    if (value) (*this)(*value);
+  }
   void operator()(UtcMicros time) { out_.le(static_cast<std::uint64_t>(to_micros(time))); }
   void operator()(Sequence sequence) { out_.le(value(sequence)); }
   void operator()(DeliveryState state) { out_.u8(static_cast<std::uint8_t>(state)); }
@@ -65,6 +72,15 @@ class Decoder {
     const std::uint8_t octet = in_.u8();
     check(octet <= 1);
     value = octet == 1;
+  }
+  void operator()(std::int32_t& value) {
+    value = static_cast<std::int32_t>(in_.le<std::uint32_t>());
+  }
+  void operator()(double& value) { value = std::bit_cast<double>(in_.le<std::uint64_t>()); }
+  void operator()(std::optional<double>& value) {
+    bool there = false;
+    (*this)(there);
+    if (there) (*this)(value.emplace());
   }
   void operator()(UtcMicros& time) {
     time = from_micros(static_cast<std::int64_t>(in_.le<std::uint64_t>()));
@@ -127,6 +143,10 @@ class Decoder {
 template <class Coder, class Text>
 requires std::is_same_v<std::remove_const_t<Text>, std::string>
 void fields(Coder& coder, Text& text) { coder(text); }
+
+template <class Coder, class Number>
+requires std::is_same_v < std::remove_const_t<Number>,
+double > void fields(Coder& coder, Number& number) { coder(number); }
 
 template <class Coder, class R>
 requires std::is_same_v<std::remove_const_t<R>, DecisionRecord>
@@ -202,6 +222,51 @@ void fields(Coder& coder, R& r) {
   coder(r.round), coder(r.reason);
 }
 
+template <class Coder, class R>
+requires std::is_same_v<std::remove_const_t<R>, ExtractedRoi>
+void fields(Coder& coder, R& r) {
+  coder(r.number), coder(r.name), coder(r.standard_name), coder(r.interpreted_type);
+  coder(r.generation_algorithm), coder(r.color), coder(r.frame_of_reference_uid);
+  coder(r.contours), coder(r.points), coder(r.geometric_types);
+  coder(r.volume_cm3), coder(r.surface_cm2), coder(r.centroid), coder(r.bounding_box);
+  coder(r.plane_spacing), coder(r.plane_gaps), coder(r.equivalent_diameter);
+}
+
+template <class Coder, class R>
+requires std::is_same_v<std::remove_const_t<R>, ExtractedContour>
+void fields(Coder& coder, R& r) {
+  coder(r.roi_number), coder(r.index), coder(r.geometric_type), coder(r.points);
+  coder(r.plane_position), coder(r.area), coder(r.perimeter);
+  coder(r.referenced_sop_instance_uid);
+}
+
+template <class Coder, class R>
+requires std::is_same_v<std::remove_const_t<R>, ExtractedFinding>
+void fields(Coder& coder, R& r) {
+  coder(r.index), coder(r.of_roi), coder(r.roi_number);
+  coder(r.code), coder(r.severity), coder(r.description);
+}
+
+template <class Coder, class R>
+requires std::is_same_v<std::remove_const_t<R>, ExtractedDvh>
+void fields(Coder& coder, R& r) {
+  coder(r.roi_number), coder(r.dose_sop_instance_uid), coder(r.dose_units), coder(r.dose_type);
+  coder(r.dose_link), coder(r.least), coder(r.mean), coder(r.greatest), coder(r.d95), coder(r.d2);
+  coder(r.v20), coder(r.curve);
+}
+
+template <class Coder, class R>
+requires std::is_same_v<std::remove_const_t<R>, ExtractionRecord>
+void fields(Coder& coder, R& r) {
+  coder(r.instance), coder(r.part), coder(r.last), coder(r.sop_instance_uid), coder(r.label);
+  coder(r.frame_of_reference_uid), coder(r.referenced_study_instance_uid);
+  coder(r.referenced_series_instance_uid), coder(r.reference_verdict), coder(r.reference_reason);
+  coder(r.instances_referenced), coder(r.instances_present), coder(r.roi_count);
+  coder(r.contour_count), coder(r.point_count), coder(r.started), coder(r.finished);
+  coder(r.attempts), coder(r.outcome), coder(r.reason);
+  coder(r.rois), coder(r.contours), coder(r.findings), coder(r.dvhs);
+}
+
 template <class R>
 Bytes encoded(const R& record) {
   Bytes out;
@@ -259,6 +324,7 @@ Bytes encode(const AssociationRecord& record) { return encoded(record); }
 Bytes encode(const SecurityRecord& record) { return encoded(record); }
 Bytes encode(const OperatorRecord& record) { return encoded(record); }
 Bytes encode(const GatheredRecord& record) { return encoded(record); }
+Bytes encode(const ExtractionRecord& record) { return encoded(record); }
 
 Result<ObjectRecord> decode_object(ByteSpan head) { return decoded<ObjectRecord>(head, "object"); }
 Result<OutcomeRecord> decode_outcome(ByteSpan head) {
@@ -276,6 +342,9 @@ Result<OperatorRecord> decode_operator(ByteSpan head) {
 }
 Result<GatheredRecord> decode_gathered(ByteSpan head) {
   return decoded<GatheredRecord>(head, "gathered");
+}
+Result<ExtractionRecord> decode_extraction(ByteSpan head) {
+  return decoded<ExtractionRecord>(head, "extraction");
 }
 
 }  // namespace dr::journal

@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ enum class RecordType : std::uint16_t {
   kMoved = 7,        // an object (and its outcomes so far) carried forward out of an old segment
   kRefused = 8,      // ObjectRecord of an object that was refused by a rule; no data set
   kGathered = 9,     // GatheredRecord
+  kExtraction = 10,  // ExtractionRecord
 };
 
 /// One rule that matched, as the audit's `decision` table keeps it.
@@ -180,6 +182,71 @@ struct GatheredRecord {
   friend bool operator==(const GatheredRecord&, const GatheredRecord&) = default;
 };
 
+/// One region of interest, as the audit's `rt_roi` keeps it. Lengths in mm.
+struct ExtractedRoi {
+  std::int32_t number = 0;
+  std::string name, standard_name, interpreted_type, generation_algorithm, color;
+  Uid frame_of_reference_uid;
+  std::uint32_t contours = 0;
+  std::uint64_t points = 0;
+  std::string geometric_types;
+  std::optional<double> volume_cm3, surface_cm2;
+  std::vector<double> centroid;      // x, y, z; empty: none
+  std::vector<double> bounding_box;  // least x, y, z, greatest x, y, z; empty: none
+  std::optional<double> plane_spacing;
+  std::uint32_t plane_gaps = 0;
+  std::optional<double> equivalent_diameter;
+};
+
+struct ExtractedContour {
+  std::int32_t roi_number = 0;
+  std::uint32_t index = 0;
+  std::string geometric_type;
+  std::uint32_t points = 0;
+  std::optional<double> plane_position, area, perimeter;
+  Uid referenced_sop_instance_uid;
+};
+
+struct ExtractedFinding {
+  std::uint32_t index = 0;
+  bool of_roi = false;
+  std::int32_t roi_number = 0;
+  std::string code, severity, description;
+};
+
+struct ExtractedDvh {
+  std::int32_t roi_number = 0;
+  Uid dose_sop_instance_uid;
+  std::string dose_units, dose_type, dose_link;
+  double least = 0, mean = 0, greatest = 0, d95 = 0, d2 = 0;
+  std::optional<double> v20;
+  std::string curve;
+};
+
+/// What an extraction found in one structure set, or why it found nothing; long ones in several
+/// parts. All of part 0 but the lists stands in each; a result counts once its last part is there.
+/// Of several results of one instance the later counts.
+struct ExtractionRecord {
+  Sequence instance{};
+  std::uint32_t part = 0;
+  bool last = true;
+  Uid sop_instance_uid;
+  std::string label;
+  Uid frame_of_reference_uid, referenced_study_instance_uid, referenced_series_instance_uid;
+  std::string reference_verdict, reference_reason;
+  std::uint32_t instances_referenced = 0, instances_present = 0;
+  std::uint32_t roi_count = 0, contour_count = 0;
+  std::uint64_t point_count = 0;
+  UtcMicros started{}, finished{};
+  std::uint32_t attempts = 0;
+  std::string outcome;  // "done", "failed" (the object is at fault), "held" (the worker was, twice)
+  std::string reason;
+  std::vector<ExtractedRoi> rois;
+  std::vector<ExtractedContour> contours;
+  std::vector<ExtractedFinding> findings;
+  std::vector<ExtractedDvh> dvhs;
+};
+
 /// The octets of a record's head in the journal's format (FORMAT.md); decode refuses what encode
 /// can not have written, with kCorrupt.
 Bytes encode(const ObjectRecord& record);
@@ -189,6 +256,7 @@ Bytes encode(const AssociationRecord& record);
 Bytes encode(const SecurityRecord& record);
 Bytes encode(const OperatorRecord& record);
 Bytes encode(const GatheredRecord& record);
+Bytes encode(const ExtractionRecord& record);
 Result<ObjectRecord> decode_object(ByteSpan head);
 Result<OutcomeRecord> decode_outcome(ByteSpan head);
 Result<DigestRecord> decode_digest(ByteSpan head);
@@ -196,5 +264,6 @@ Result<AssociationRecord> decode_association(ByteSpan head);
 Result<SecurityRecord> decode_security(ByteSpan head);
 Result<OperatorRecord> decode_operator(ByteSpan head);
 Result<GatheredRecord> decode_gathered(ByteSpan head);
+Result<ExtractionRecord> decode_extraction(ByteSpan head);
 
 }  // namespace dr::journal

@@ -97,7 +97,9 @@ Result<void> Writer::end_round() {
   sync_seconds_ += (round->seconds - sync_seconds_) * kWeight;
   const double slow = std::chrono::duration<double>(options_.overlap_syncs_from).count();
   overlapping_ = sync_seconds_ >= (overlapping_ ? slow * 2 / 3 : slow);
-  synced_ = clock_.now_utc();
+  // A header tells one time for all that it is the first to call durable. What ends before it is
+  // written has that time from the start, so that a later life reads the same.
+  if (told_group_ >= durable_group_) synced_ = clock_.now_utc();
   durable_group_ = round->last_group;
   synced_oldest_ = round->oldest;
   last_sync_ = std::chrono::steady_clock::now();

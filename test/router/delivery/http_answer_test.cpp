@@ -73,6 +73,13 @@ TEST(OrthancAnswer, IsReadFromTheBody) {
   EXPECT_EQ(filtered.result.ending, Ending::kHeld);
   EXPECT_TRUE(filtered.id.empty());
   EXPECT_EQ(orthanc_answer(reply(200, R"({"Status":"StorageFull"})")).result.fault, "storage_full");
+  // What it says 404 of: the object, or the path.
+  const auto inexistent_tag = orthanc_answer(reply(404, R"({"OrthancStatus": 21})")).result;
+  EXPECT_EQ(inexistent_tag.ending, Ending::kRefused);
+  EXPECT_TRUE(inexistent_tag.fault.empty());
+  for (const char* body : {R"({"OrthancStatus": 17})", "{}", "", "[21]"}) {
+    EXPECT_EQ(orthanc_answer(reply(404, body)).result.fault, "http_404") << body;
+  }
   // A success that names nothing, or something that is no identifier, is none.
   for (const char* body :
        {"", "[]", "<html>", R"({"Status":"Success"})", R"({"ID":"../x","Status":"Success"})"}) {

@@ -1,7 +1,12 @@
 // What counts as an object that has come back: sent there, the same octets, from there.
 #include "router/delivery/loop_guard.h"
 
+#include <fstream>
+
 #include <gtest/gtest.h>
+
+#include "dimse/base/file_system.h"
+#include "test/support/temp_dir.h"
 
 namespace dr::delivery {
 namespace {
@@ -26,7 +31,7 @@ journal::ObjectRecord from(const char* ae_title, const char* address) {
 }
 
 TEST(LoopGuard, KnowsWhatComesBackByAeTitleOrAddress) {
-  LoopGuard guard;
+  LoopGuard guard(nullptr);
   guard.sent("pacs", kObject, kOctets);
   EXPECT_TRUE(guard.returned(peer(), from("PACS", "198.51.100.1"), kOctets));
   EXPECT_TRUE(guard.returned(peer(), from("CT1", "192.0.2.7"), kOctets)) << "its sender's title";
@@ -34,14 +39,14 @@ TEST(LoopGuard, KnowsWhatComesBackByAeTitleOrAddress) {
 }
 
 TEST(LoopGuard, ASharedMachineIsNoSender) {
-  LoopGuard guard;
+  LoopGuard guard(nullptr);
   guard.sent("pacs", kObject, kOctets);
   EXPECT_FALSE(guard.returned(peer("127.0.0.1"), from("CT1", "127.0.0.1"), kOctets));
   EXPECT_TRUE(guard.returned(peer("127.0.0.1"), from("PACS", "127.0.0.1"), kOctets));
 }
 
 TEST(LoopGuard, WhatWasNotSentThereOrHasChangedGoesOn) {
-  LoopGuard guard;
+  LoopGuard guard(nullptr);
   EXPECT_FALSE(guard.returned(peer(), from("PACS", "192.0.2.7"), kOctets));
   guard.sent("archive", kObject, kOctets);
   EXPECT_FALSE(guard.returned(peer(), from("PACS", "192.0.2.7"), kOctets)) << "sent elsewhere";
@@ -54,7 +59,7 @@ TEST(LoopGuard, WhatWasNotSentThereOrHasChangedGoesOn) {
 }
 
 TEST(LoopGuard, AFolderSendsNothingBack) {
-  LoopGuard guard;
+  LoopGuard guard(nullptr);
   guard.sent("pacs", kObject, kOctets);
   DestinationSettings folder = peer();
   folder.kind = Kind::kFolder;
@@ -62,7 +67,7 @@ TEST(LoopGuard, AFolderSendsNothingBack) {
 }
 
 TEST(LoopGuard, RemembersTheLatestOfMany) {
-  LoopGuard guard;
+  LoopGuard guard(nullptr);
   for (int i = 0; i < 100'000; ++i) {
     guard.sent("pacs", *Uid::parse("1.2.9." + std::to_string(i)), kOctets);
     guard.sent("pacs", kObject, kOctets);
@@ -75,6 +80,44 @@ TEST(LoopGuard, RemembersTheLatestOfMany) {
     known += guard.returned(peer(), record, kOctets) ? 1U : 0U;
   }
   EXPECT_GT(known, 99'000U);
+}
+
+TEST(LoopGuard, RemembersAcrossLives) {
+  const test::TempDir spool;
+  const auto files = open_posix_file_system(spool.path().string());
+  ASSERT_TRUE(files);
+  const auto knows = [&](const LoopGuard& guard, const Uid& uid) {
+    auto record = from("PACS", "192.0.2.7");
+    record.sop_instance_uid = uid;
+    return guard.returned(peer(), record, kOctets);
+  };
+  const auto uid = [](int i) { return *Uid::parse("1.2.9." + std::to_string(i)); };
+  constexpr int kKept = 100;
+  {
+    LoopGuard guard(files->get(), kKept);
+    for (int i = 0; i < 250; ++i) guard.sent("pacs", uid(i), kOctets);
+  }
+  {
+    LoopGuard guard(files->get(), kKept);
+    EXPECT_FALSE(knows(guard, uid(149)));
+    EXPECT_TRUE(knows(guard, uid(150)));
+    EXPECT_TRUE(knows(guard, uid(249)));
+    guard.sent("pacs", uid(1000), kOctets);
+  }
+  const LoopGuard guard(files->get(), kKept);
+  EXPECT_FALSE(knows(guard, uid(150))) << "the oldest makes room";
+  EXPECT_TRUE(knows(guard, uid(151)));
+  EXPECT_TRUE(knows(guard, uid(1000)));
+}
+
+TEST(LoopGuard, AFileThatCanNotBeReadIsNoReasonNotToStart) {
+  const test::TempDir spool;
+  std::ofstream(spool / "sent") << "no slots, and of no whole length";
+  const auto files = open_posix_file_system(spool.path().string());
+  ASSERT_TRUE(files);
+  LoopGuard guard(files->get());
+  guard.sent("pacs", kObject, kOctets);
+  EXPECT_TRUE(guard.returned(peer(), from("PACS", "192.0.2.7"), kOctets));
 }
 
 }  // namespace

@@ -168,5 +168,39 @@ TEST_F(QueueTest, ListsInOrderOfSequenceFromWhereTheLastListEnded) {
   EXPECT_TRUE(queue_.list({}, Sequence::kNone, 0).empty());
 }
 
+TEST_F(QueueTest, WithdrawsManyWhereverTheyStandAndRestoresThemAsTheyWere) {
+  for (std::uint64_t i = 1; i <= 3; ++i) push(i);
+  push(4, kMr, 1, 1, now_ + 1min);        // deferred
+  const auto sending = queue_.take(any);  // 1
+  auto held = queue_.take(any);           // 2
+  ASSERT_TRUE(sending && held);
+  held->state = DeliveryState::kHeld;
+  queue_.park(*held, "refused");
+  Delivery waits;
+  waits.instance = Sequence{5};
+  queue_.gather(waits, kMr, "after_series");
+  const std::vector<Sequence> all{Sequence{1}, Sequence{2}, Sequence{3}, Sequence{4}, Sequence{5}};
+  const std::vector<Sequence> not_sent(all.begin() + 1, all.end());
+  EXPECT_EQ(queue_.select(true, any), not_sent);
+  EXPECT_EQ(queue_.select(false, any), std::vector<Sequence>(all.begin() + 1, all.end() - 1));
+  const auto taken = queue_.withdraw(all, true, any);
+  ASSERT_EQ(taken.size(), 4U);
+  EXPECT_TRUE(queue_.select(true, any).empty());
+  EXPECT_EQ(queue_.count(DeliveryState::kWaiting), 0U);
+  EXPECT_EQ(queue_.count(DeliveryState::kHeld), 0U);
+  EXPECT_EQ(queue_.count(DeliveryState::kSending), 1U);
+  EXPECT_EQ(queue_.ready(), 0U);
+  for (const Withdrawn& each : taken) queue_.restore(each, now_);
+  EXPECT_EQ(queue_.select(true, any), not_sent);
+  EXPECT_EQ(queue_.ready(), 1U);
+  EXPECT_EQ(queue_.next_due(), now_ + 1min);
+  const auto shown = queue_.list({}, Sequence::kNone, 10);
+  ASSERT_EQ(shown.size(), 5U);
+  EXPECT_EQ(queue_.reason(shown[1]), "refused");
+  EXPECT_EQ(queue_.reason(shown[4]), "after_series");
+  EXPECT_EQ(queue_.key(shown[3].context), kMr);
+  EXPECT_TRUE(queue_.release(Sequence{5}));
+}
+
 }  // namespace
 }  // namespace dr::delivery

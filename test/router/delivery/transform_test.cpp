@@ -1,5 +1,7 @@
 #include <fstream>
 
+#include <fcntl.h>
+
 #include "router/delivery/transformer.h"
 #include "router/rules/transform_pseudonym.h"
 #include "test/router/delivery/delivery_fixture.h"
@@ -21,6 +23,7 @@ class TransformedDelivery : public DeliveryTest {
     TransformerSettings made;
     made.pseudonym_key = "a key that nobody guesses";
     made.system = "ROUTER";
+    made.character_set = [](const journal::ObjectRecord&) { return "ISO_IR 100"; };
     made.folder = spool_.path().string();
     made.workers.workers = 1;
     made.workers.command = {DR_BINARY_DIR "/test/transform_worker", mode};
@@ -176,6 +179,56 @@ TEST_F(TransformedDelivery, ReversiblePairsAreOnDiskOnce) {
   EXPECT_EQ(lines.size(), 2U);
   const std::string all = test::read_text(spool_ / "uid-map");
   EXPECT_EQ(all.find(first.study_instance_uid), std::string::npos);
+
+  const auto found = look_up(spool_.path().string(), "a key that nobody guesses",
+                             {first.study_instance_uid, "1.2.3.4"});
+  ASSERT_TRUE(found) << found.error().to_string();
+  EXPECT_EQ(found->pairs, 2U);
+  EXPECT_EQ(found->unreadable, 0U);
+  ASSERT_EQ(found->found.size(), 1U);
+  EXPECT_EQ(found->found[0].original, first.study_instance_uid);
+  const std::string pseudonym = found->found[0].pseudonym;
+  const auto back = look_up(spool_.path().string(), "a key that nobody guesses", {pseudonym});
+  ASSERT_TRUE(back);
+  ASSERT_EQ(back->found.size(), 1U);
+  EXPECT_EQ(back->found[0].original, first.study_instance_uid);
+  const auto other = look_up(spool_.path().string(), "some other key", {pseudonym});
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->unreadable, 2U);
+  EXPECT_TRUE(other->found.empty());
+}
+
+TEST_F(TransformedDelivery, WhereNothingWasRemappedThereIsNoMap) {
+  EXPECT_EQ(look_up(spool_.path().string(), "key", {"1.2.3"}).error().code, Errc::kNotFound);
+}
+
+TEST_F(TransformedDelivery, ACopyCanBeTriedWithoutBeingSent) {
+  start_with("", archive());
+  const auto file = test::write_part10({}, spool_ / "object.dcm");
+  auto sample =
+      part10_sample(worker::Descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC)), {}, "");
+  ASSERT_TRUE(sample) << sample.error().to_string();
+  const auto changes = transformer_->explain(*sample, R"t([{uid_remap="all",reversible=true}])t");
+  ASSERT_TRUE(changes) << changes.error().to_string();
+  EXPECT_FALSE(changes->elements.empty());
+  EXPECT_FALSE(std::filesystem::exists(spool_ / "uid-map")) << "nothing has left";
+  const auto held = transformer_->explain(*sample, R"t([{set="StudyDate",to="{PatientID}"}])t");
+  ASSERT_FALSE(held);
+  EXPECT_EQ(held.error().detail, "value (0008,0020)");
+  EXPECT_FALSE(is_of_the_moment(held.error()));
+}
+
+TEST_F(TransformedDelivery, TheSendersCharacterSetHoldsInWorkersToo) {
+  start_with("", archive());
+  test::ObjectSpec spec;
+  spec.patient_name = "M\xfcller";
+  spec.extra.push_back({0x0008, 0x0005, "CS", ""});  // names no character set
+  append(with_transform(R"t([{set="StudyID",to="{PatientName|hash}"}])t", spec));
+  observer_->wait_for_state("archive", DeliveryState::kDelivered, 1);
+  const auto shown =
+      test::run({"dcmdump", "-q", "+P", "0020,0010", archived().front().string()}).output;
+  const rules::Pseudonymizer pseudonyms("a key that nobody guesses");
+  EXPECT_NE(shown.find(pseudonyms.hash("Müller")), std::string::npos) << shown;
 }
 
 }  // namespace

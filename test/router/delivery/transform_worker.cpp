@@ -6,6 +6,7 @@
 
 #include <poll.h>
 
+#include "router/rules/transform_explain.h"
 #include "router/rules/transform_job.h"
 #include "router/worker/serve.h"
 
@@ -19,6 +20,10 @@ int main(int argc, char** argv) {
     while (mode == "hang") poll(nullptr, 0, -1);
     return dr::rules::run_transform(request.octets, request.inputs, request.outputs);
   };
+  const auto explain = [](const dr::worker::Request& request) {
+    return dr::rules::explain_transform(request.octets, request.inputs, request.outputs);
+  };
   return dr::worker::serve(
-      {{std::string(dr::rules::kTransformJob), dr::rules::prepare_transforms, run}});
+      {{std::string(dr::rules::kTransformJob), dr::rules::prepare_transforms, run},
+       {std::string(dr::rules::kExplainTransformJob), {}, explain}});
 }

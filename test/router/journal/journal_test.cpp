@@ -355,6 +355,54 @@ TEST_F(JournalTest, CheckpointThatIsDamagedCostsOnlyTheReadingOfMore) {
   }
 }
 
+TEST_F(JournalTest, ARetryAndWhatFollowedItSurviveAKillWrittenOrNot) {
+  for (const bool written : {false, true}) {
+    SCOPED_TRACE(written);
+    FaultFileSystem files;
+    auto journal = open(files);
+    const auto sequence = append(*journal, "x");
+    auto each = outcome(*sequence, "a", DeliveryState::kHeld);
+    each.attempt = 50;
+    ASSERT_TRUE(journal->append(each).ok());
+    ASSERT_TRUE(journal->flush(std::chrono::seconds(60)));
+    std::promise<void> killed;
+    std::atomic<bool> syncing{false};
+    auto wait = killed.get_future().share();
+    if (!written) {  // the writer waits for the disk, until the journal is closed
+      files.set_hook([&, wait](const Operation& operation) -> std::optional<Error> {
+        if (operation.kind == Kind::kSync && !syncing.exchange(true)) wait.wait();
+        return std::nullopt;
+      });
+    }
+    auto second = start_append(*journal, "y");
+    while (!written && !syncing) std::this_thread::yield();
+    each.state = DeliveryState::kWaiting;
+    each.attempt = 0;
+    ASSERT_TRUE(journal->append(each).ok());
+    each.attempt = 1;
+    ASSERT_TRUE(journal->append(each).ok());
+    if (written) {
+      ASSERT_TRUE(journal->flush(std::chrono::seconds(60)));
+    }
+    auto& after = crashed(files, Survives::kEverything);
+    killed.set_value();
+    EXPECT_TRUE(second.get().ok());
+    journal.reset();
+    for (int start = 0; start < 2; ++start) {
+      journal = open(after);
+      const auto known = journal->open_deliveries();
+      ASSERT_FALSE(known.empty());
+      EXPECT_EQ(known[0].state, DeliveryState::kWaiting);
+      EXPECT_EQ(known[0].attempts, 1U);
+      std::size_t outcomes = 0;
+      EXPECT_TRUE(journal->flush(std::chrono::seconds(60)));
+      for (const Record& record : all(*journal)) outcomes += record.type == RecordType::kOutcome;
+      EXPECT_EQ(outcomes, 3U);
+      journal.reset();
+    }
+  }
+}
+
 TEST_F(JournalTest, OutcomeThatWasAppendedSurvivesAKillBeforeItIsWritten) {
   FaultFileSystem files;
   auto journal = open(files);

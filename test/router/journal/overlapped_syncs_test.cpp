@@ -104,6 +104,24 @@ TEST_F(OverlappedSyncs, AreToldInTheOrderInWhichTheyBegan) {
   EXPECT_EQ(gate_.begun(), 5U);
 }
 
+TEST_F(OverlappedSyncs, TheirTimesAreTheSameInALaterLife) {
+  auto all = begin(4);
+  gate_.end(1);
+  gate_.end(0);
+  EXPECT_EQ(*all[1].get(), Sequence{2});
+  std::this_thread::sleep_for(2ms);
+  gate_.open();
+  EXPECT_EQ(*all[3].get(), Sequence{4});
+  ASSERT_TRUE(append(*journal_, "its header tells of those before").ok());
+  std::vector<UtcMicros> before;
+  for (std::uint64_t i = 1; i <= 4; ++i) before.push_back(journal_->read(Sequence{i})->durable);
+  journal_.reset();
+  const auto later = open(files_, overlapping());
+  for (std::uint64_t i = 1; i <= 4; ++i) {
+    EXPECT_EQ(later->read(Sequence{i})->durable, before[i - 1]) << i;
+  }
+}
+
 TEST_F(OverlappedSyncs, OneThatFailsTakesThoseBehindItAlong) {
   auto all = begin(3);
   gate_.end(2);

@@ -119,6 +119,51 @@ TEST(Records, AWholeThatIsCompleteComesBackAsItWas) {
   EXPECT_FALSE(decode_gathered(encode(OperatorRecord{})));
 }
 
+ExtractionRecord full_extraction() {
+  ExtractionRecord r;
+  r.instance = Sequence{77};
+  r.part = 3;
+  r.last = false;
+  r.sop_instance_uid = uid_literal("1.2.3.4");
+  r.label = "PHANTOM";
+  r.reference_verdict = "partial";
+  r.instances_referenced = 3;
+  r.point_count = 5'000'000'000;
+  r.finished = at(9);
+  r.attempts = 2;
+  r.outcome = "done";
+  ExtractedRoi& roi = r.rois.emplace_back();
+  roi.number = -1;
+  roi.name = "PTV";
+  roi.volume_cm3 = 1.0 / 3;
+  roi.centroid = {1, -2.5, 1e-300};
+  r.contours.push_back({-1, 7, "POINT", 1, {}, -0.0, 2.5, uid_literal("1.2")});
+  r.findings.push_back({0, true, -1, "c", "info", "text"});
+  r.dvhs.push_back({-1, uid_literal("1.9"), "GY", "PHYSICAL", "plan", 1, 2, 3, 4, 5, 6.5, "[]"});
+  return r;
+}
+
+TEST(Records, AResultComesBackFieldByField) {
+  const ExtractionRecord r = full_extraction();
+  const auto back = decode_extraction(encode(r));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back->part, 3U);
+  EXPECT_FALSE(back->last);
+  EXPECT_EQ(back->rois.at(0).number, -1);
+  EXPECT_EQ(back->rois.at(0).volume_cm3, 1.0 / 3);
+  EXPECT_FALSE(back->rois.at(0).surface_cm2.has_value());
+  EXPECT_EQ(back->rois.at(0).centroid, (std::vector<double>{1, -2.5, 1e-300}));
+  EXPECT_EQ(back->dvhs.at(0).v20, 6.5);
+  EXPECT_EQ(encode(*back), encode(r));
+}
+
+TEST(Records, EveryTruncationOfAResultIsRefused) {
+  const Bytes whole = encode(full_extraction());
+  for (std::size_t n = 0; n < whole.size(); ++n) {
+    EXPECT_FALSE(decode_extraction(ByteSpan(whole).first(n)).ok()) << n;
+  }
+}
+
 TEST(Records, EveryTruncationAndEveryExtensionIsRefused) {
   const Bytes whole = encode(full_object());
   for (std::size_t n = 0; n < whole.size(); ++n) {
