@@ -16,17 +16,28 @@ void forget_one(std::map<std::string, std::uint32_t>& counts, const std::string&
 
 }  // namespace
 
-const SourceSettings* Access::find_source(const service::AssociationInfo& peer) const {
-  for (const SourceSettings& source : settings_.sources) {
-    if (source.ae_title != "*" && source.ae_title != peer.calling_ae_title.view()) continue;
-    if (!source.listeners.empty() && !any_of_names(source.listeners, peer.listener)) continue;
+const SourceSettings* find_source(const AccessSettings& settings, std::string_view calling_ae_title,
+                                  std::string_view address, std::string_view listener) {
+  for (const SourceSettings& source : settings.sources) {
+    if (source.ae_title != "*" && source.ae_title != calling_ae_title) continue;
+    if (!source.listeners.empty() && !any_of_names(source.listeners, listener)) continue;
     const bool here = source.addresses.empty() ||
                       std::ranges::any_of(source.addresses, [&](const AddressRange& range) {
-                        return range.contains(peer.peer_address);
+                        return range.contains(address);
                       });
     if (here) return &source;
   }
   return nullptr;
+}
+
+std::string_view character_set_from(const AccessSettings& settings,
+                                    std::string_view calling_ae_title, std::string_view address,
+                                    std::string_view listener) {
+  const bool any = std::ranges::any_of(
+      settings.sources, [](const SourceSettings& source) { return !source.character_set.empty(); });
+  if (!any) return {};
+  const auto* const source = find_source(settings, calling_ae_title, address, listener);
+  return source != nullptr ? std::string_view(source->character_set) : std::string_view();
 }
 
 std::optional<Access::Refusal> Access::enter(const service::AssociationInfo& peer) {
@@ -45,7 +56,8 @@ std::optional<Access::Refusal> Access::enter(const service::AssociationInfo& pee
       return Refusal{{1, 1, 3}, "calling-ae-title"};
     }
   } else {
-    const SourceSettings* source = find_source(peer);
+    const SourceSettings* const source =
+        find_source(settings_, source_name, peer.peer_address, peer.listener);
     if (source == nullptr) return Refusal{{1, 1, 3}, "calling-ae-title"};
     if (source->associations != 0) source_limit = source->associations;
   }

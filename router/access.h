@@ -18,6 +18,7 @@ struct SourceSettings {
   std::string ae_title;                 // "*": any
   std::vector<AddressRange> addresses;  // empty: any
   std::vector<std::string> listeners;   // empty: all
+  std::string character_set;            // of its objects that name none
   std::uint32_t associations = 0;       // 0: [limits] associations_per_source
 };
 
@@ -29,6 +30,15 @@ struct AccessSettings {
   std::uint32_t associations_per_source = 256;
   std::uint32_t associations_per_address = 1024;
 };
+
+/// The first [[source]] that these are of; nullptr: none.
+const SourceSettings* find_source(const AccessSettings& settings, std::string_view calling_ae_title,
+                                  std::string_view address, std::string_view listener);
+/// What stands in the place of (0008,0005) in objects from there that have none; empty: the default
+/// repertoire.
+std::string_view character_set_from(const AccessSettings& settings,
+                                    std::string_view calling_ae_title, std::string_view address,
+                                    std::string_view listener);
 
 /// Decides who may associate, and counts who is. Thread-safe. Each refusal is the A-ASSOCIATE-RJ of
 /// PS3.8 9.3.4: 1/1/7 called and 1/1/3 calling AE title not recognised, 2/3/2 local limit exceeded.
@@ -45,13 +55,13 @@ class Access {
   std::optional<Refusal> enter(const service::AssociationInfo& peer);
   void leave(std::uint64_t number);
   std::size_t open() const;
+  const AccessSettings& settings() const noexcept { return settings_; }
 
  private:
   struct Entry {
     std::string source;
     std::string address;
   };
-  const SourceSettings* find_source(const service::AssociationInfo& peer) const;
 
   const AccessSettings settings_;
   mutable std::mutex mutex_;

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "dimse/encoding/character_set.h"
+#include "router/config_audit.h"
 #include "router/delivery/http_client.h"
+#include "router/extraction/expectations.h"
 #include "router/rules/suggest.h"
 #include "router/rules/toml_reader.h"
 #include "router/rules/units.h"
@@ -15,8 +18,14 @@ using rules::Findings;
 using rules::TableReader;
 using std::chrono::milliseconds;
 
+constexpr std::size_t kMaxTransformResult = 64U << 20;  // octets: the UIDs of a reversible remap
+constexpr std::size_t kMaxTransforms = 65536;           // that wait for a worker
 constexpr std::uint64_t kMaxPdu = 16U << 20;
 constexpr std::size_t kLeastKey = 16;
+constexpr std::uint64_t kMostWorkerOutput = 1ULL << 30;  // a file
+constexpr std::size_t kMostWorkerResult = 128U << 20;    // what a structure set refers to
+constexpr int kWorkerNice = 10;
+constexpr std::uint64_t kLeastWorkerMemory = 256U << 20;  // the program itself, and a small object
 
 /// Names become metric labels, cursor names and words of the command line.
 bool is_name(std::string_view text) {
@@ -120,7 +129,9 @@ class Loader {
     audit();
     snapshots();
     admin();
-    for (const std::string_view later : {"group", "commitment", "rtstruct", "webhook"}) {
+    rtstruct();
+    webhook();
+    for (const std::string_view later : {"group", "commitment"}) {
       root_.unsupported(later);
     }
     root_.finish();
@@ -167,6 +178,7 @@ class Loader {
     TableReader table(*t, "[limits]", findings_);
     table.read_size("memory", config_.memory, 64U << 20);
     table.read_size("disk_reserve", config_.disk_reserve);
+    table.read_size("inflated", config_.most_inflated, 16U << 20);
     table.read_size("scrub_rate", config_.scrub.octets_per_second);
     table.read("scrub_every", config_.scrub.every);
     table.read("associations", config_.access.associations, 1, 65536);
@@ -191,6 +203,9 @@ class Loader {
     service::ListenerConfig listener = deadlines_;
     listener.port = 11112;
     read_name(table, listener.name, listener_names_);
+    if (listener.name == extraction::kListener) {
+      table.error("name", "the name 'rtstruct' is that of what extraction makes");
+    }
     read_only_word(table, "kind", "dimse");
     read_bind(table, listener.address, listener.port);
     table.read("max_pdu", listener.max_pdu, 4096, kMaxPdu);
@@ -235,7 +250,12 @@ class Loader {
       table.error("listeners", "no listener '" + name + "'" + rules::suggestion(name, known));
     }
     table.read("associations", source.associations, 1, 65536);
-    for (const std::string_view later : {"certificates", "users", "charset"}) {
+    table.read("charset", source.character_set);
+    if (table.has("charset") && !encoding::CharacterSet::is_known(source.character_set)) {
+      table.error("charset", "'" + source.character_set +
+                                 "' is no character set of PS3.3 C.12.1.1.2, such as ISO_IR 100");
+    }
+    for (const std::string_view later : {"certificates", "users"}) {
       table.unsupported(later);
     }
     table.finish();
@@ -406,7 +426,9 @@ class Loader {
     }
     database_server(table, "postgresql", db::check_postgresql_url, config_.postgresql);
     database_server(table, "mysql", db::check_mysql_url, config_.mysql);
-    table.unsupported("syslog");
+    if (const toml::table* s = table.table("syslog")) {
+      config_.syslog = read_syslog(*s, folder_, findings_);
+    }
     table.finish();
     if (chosen && config_.patient_data == PatientData::kKeyedHash && config_.audit_key.empty()) {
       table.warning("patient_data", "without [keys] audit the audit keeps no patient key");
@@ -447,7 +469,8 @@ class Loader {
     if (const toml::table* t = root_.table("retention")) {
       TableReader table(*t, "[retention]", findings_);
       table.read("snapshots", keep_for);
-      for (const std::string_view later : {"index", "unrouted", "audit"}) table.unsupported(later);
+      config_.audit_retention = read_audit_retention(table);
+      for (const std::string_view later : {"index", "unrouted"}) table.unsupported(later);
       const bool word = keep_for == "never" || keep_for == "none";
       const auto duration = rules::parse_duration(keep_for);
       if (!word && !duration) {
@@ -474,6 +497,68 @@ class Loader {
       }
     }
     if (keep_for == "none") config_.snapshots.reset();
+  }
+
+  void rtstruct() {
+    auto& extraction = config_.extraction;
+    auto& workers = extraction.workers;
+    milliseconds timeout = workers.limits.wall;
+    if (const toml::table* t = root_.table("rtstruct")) {
+      TableReader table(*t, "[rtstruct]", findings_);
+      table.read("workers", workers.workers, 1, 64);
+      table.read_size("memory", workers.limits.memory, kLeastWorkerMemory);
+      table.read("timeout", timeout, milliseconds(1'000));
+      table.read("wait", extraction.wait);
+      table.read("keep", extraction.keep);
+      table.read("segmentation", extraction.segmentation);
+      table.read("report", extraction.report);
+      std::string names;
+      table.read("names", names);
+      if (!names.empty()) expectations(table, absolute(folder_, names));
+      table.finish();
+    }
+    workers.limits.wall = timeout;
+    workers.limits.output = kMostWorkerOutput;
+    workers.limits.result = kMostWorkerResult;
+    workers.limits.nice = kWorkerNice;
+    workers.limits.cpu = std::chrono::ceil<std::chrono::seconds>(timeout);
+  }
+
+  /// What is wrong in the file of names stands at its own places.
+  void expectations(TableReader& table, const std::filesystem::path& file) {
+    auto loaded = extraction::load_expectations(file);
+    for (const rules::Diagnostic& d : loaded.diagnostics) {
+      const std::string what = d.to_string();
+      if (d.severity == rules::Diagnostic::Severity::kError) {
+        table.error("names", what);
+      } else {
+        table.warning("names", what);
+      }
+    }
+    config_.extraction.expectations = std::move(loaded.expectations);
+  }
+
+  void webhook() {
+    const toml::table* t = root_.table("webhook");
+    if (t == nullptr) return;
+    TableReader table(*t, "[webhook]", findings_);
+    extraction::WebhookSettings webhook;
+    if (table.require("url", webhook.url)) {
+      if (auto checked = extraction::check_webhook_url(webhook.url); !checked) {
+        table.error("url", checked.error().detail);
+      }
+    }
+    table.read("secret", webhook.secret);
+    std::vector<std::string> on{"extraction"};
+    table.read("on", on);
+    const std::vector<std::string_view> known{"extraction"};
+    for (const std::string& event : on) {
+      if (event == known.front()) continue;
+      table.error("on", "unknown event '" + event + "'" + rules::suggestion(event, known));
+    }
+    table.finish();
+    config_.extraction.messages = !on.empty();
+    if (!on.empty()) config_.webhook = std::move(webhook);
   }
 
   void admin() {
@@ -528,6 +613,23 @@ std::set<std::string> Config::targets() const {
   return names;
 }
 
+delivery::TransformerSettings Config::transforms() const {
+  delivery::TransformerSettings settings;
+  settings.character_set = [from = access](const journal::ObjectRecord& object) {
+    return std::string(character_set_from(from, object.calling_ae_title.view(), object.peer_address,
+                                          object.listener));
+  };
+  settings.pseudonym_key = pseudonym_key;
+  settings.system = ae_title.view();
+  settings.folder = spool.string();
+  settings.most_inflated = most_inflated;
+  worker::Limits& limits = settings.workers.limits;
+  limits.output = std::max(limits.output, most_inflated);
+  limits.result = kMaxTransformResult;
+  settings.workers.waiting = kMaxTransforms;
+  return settings;
+}
+
 rules::Site Config::site() const {
   rules::Site site;
   site.targets = targets();
@@ -535,6 +637,7 @@ rules::Site Config::site() const {
   site.zone = zone;
   site.has_pseudonym_key = !pseudonym_key.empty();
   for (const auto& listener : listeners) site.listeners.insert(listener.name);
+  if (extraction.segmentation || extraction.report) site.listeners.insert(extraction::kListener);
   for (const SourceSettings& source : access.sources) {
     if (source.ae_title != "*") site.sources.insert(source.ae_title);
   }
@@ -549,11 +652,16 @@ rules::Site Config::site() const {
   return site;
 }
 
-admin::Sender unnamed_sender(const Config& config, const Clock& clock) {
-  admin::Sender sender;
-  sender.called_ae_title = config.ae_title;
-  if (!config.listeners.empty()) sender.listener = config.listeners.front().name;
-  sender.received = clock.now_utc();
+Result<admin::Sender> sender_of(const Config& config, const Clock& clock,
+                                const std::map<std::string, std::string>& query) {
+  admin::Sender unnamed;
+  unnamed.called_ae_title = config.ae_title;
+  if (!config.listeners.empty()) unnamed.listener = config.listeners.front().name;
+  unnamed.received = clock.now_utc();
+  auto sender = admin::with_query(std::move(unnamed), query);
+  if (!sender) return sender;
+  sender->character_set = character_set_from(config.access, sender->calling_ae_title.view(),
+                                             sender->address, sender->listener);
   return sender;
 }
 

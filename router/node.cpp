@@ -12,6 +12,8 @@
 #include <asio/io_context.hpp>
 #include <asio/thread_pool.hpp>
 #include <nlohmann/json.hpp>
+#include <pwd.h>
+#include <unistd.h>
 
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
@@ -20,16 +22,22 @@
 #include "router/admin/http_server.h"
 #include "router/admin/socket_server.h"
 #include "router/admin/trace_json.h"
-#include "router/audit/chain.h"
+#include "router/audit/atna_events.h"
 #include "router/audit/digester.h"
-#include "router/audit/feed.h"
 #include "router/audit/forget.h"
-#include "router/audit/journal_trace.h"
 #include "router/delivery/engine.h"
 #include "router/delivery/transformer.h"
+#include "router/extraction/extractor.h"
+#include "router/extraction/store.h"
+#include "router/extraction/webhook.h"
+#include "router/extraction_node.h"
 #include "router/intake.h"
+#include "router/intake_count.h"
+#include "router/journal/loss_invariant.h"
 #include "router/journal/scrubber.h"
 #include "router/journal/self_test.h"
+#include "router/loss_report.h"
+#include "router/node_audit.h"
 #include "router/node_events.h"
 #include "router/replay/snapshot_feed.h"
 #include "router/replay/snapshot_store.h"
@@ -43,12 +51,10 @@ namespace {
 using std::chrono::milliseconds;
 
 // What SIGTERM waits for: within the 90 s that systemd gives by default.
-constexpr std::size_t kMaxTransformResult = 64U << 20;  // octets: the UIDs of a reversible remap
-constexpr std::size_t kMaxTransforms = 65536;           // that wait for a worker
 constexpr milliseconds kDrainAssociations{20'000};
 constexpr milliseconds kDrainDeliveries{10'000};
-constexpr milliseconds kDrainAudit{5'000};
 constexpr milliseconds kTraceWaits{1'000};
+constexpr milliseconds kReportWaits{20'000};
 constexpr std::size_t kMostTraced = 1'000;
 constexpr unsigned kDiskThreads = 4;
 
@@ -115,11 +121,14 @@ class Node::Impl final : public admin::NodeView {
     if (auto opened = open_journal(); !opened) return opened;
     disk_ = std::make_unique<asio::thread_pool>(kDiskThreads);
     io_ = std::make_unique<IoThreads>(std::max(2U, std::thread::hardware_concurrency()));
-    start_consumers();
+    if (auto started = start_consumers(); !started) return started;
     if (auto listening = open_listeners(); !listening) return listening;
     metrics_.rules_reloaded(true, clock_.now_utc());
     watch_rules();
-    return open_admin();
+    if (auto opened = open_admin(); !opened) return opened;
+    record_activity(audit::atna::kStart);
+    told_start_ = true;
+    return {};
   }
 
   void stop() {
@@ -132,12 +141,16 @@ class Node::Impl final : public admin::NodeView {
     watcher_.reset();
     stop_listeners();
     if (scrubber_) scrubber_->stop();
+    if (extractor_) extractor_->stop();  // what is being extracted is extracted again
+    if (webhook_) webhook_->stop();
     if (transformer_) transformer_->stop();  // a copy in the making is made again
+    if (explainer_) explainer_->stop();
     if (engine_) engine_->stop(kDrainDeliveries);
-    for (const auto& feed : feeds_) feed->stop(kDrainAudit);
-    if (chain_) chain_->stop(kDrainAudit);
+    if (told_start_) record_activity(audit::atna::kStop);
+    if (audit_) audit_->stop();
     if (digester_) digester_->stop();
     if (snapshots_) snapshots_->stop();
+    if (count_) count_->stop();
     if (http_) http_->stop();
     if (socket_) socket_->stop();
     events_.detach();
@@ -186,24 +199,13 @@ class Node::Impl final : public admin::NodeView {
     gauges.sync_probe_seconds = sync_probe_seconds_;
     if (scrubber_) gauges.scrub = scrubber_->progress();
     gauges.destinations = engine_->status();
-    for (const auto& feed : feeds_) gauges.audit_sinks.push_back({feed->sink(), feed->lag()});
+    gauges.loss = loss_->rows();
+    for (const auto& [sink, lag] : audit_->lags()) gauges.audit_sinks.push_back({sink, lag});
     return metrics_.text(gauges);
   }
 
   Result<std::vector<db::TracedObject>> trace(const std::string& uid, std::size_t limit) override {
-    // Who asks for what was just received gets it: the audit is written a moment later.
-    if (!feeds_.empty()) journal_->flush(kTraceWaits);
-    const journal::Sequence now = journal_->watermark();
-    for (std::size_t i = 0; i < feeds_.size(); ++i) {
-      const bool complete = feeds_[i]->wait_written(now, i == 0 ? kTraceWaits : milliseconds(0));
-      auto stored = trace_audit(i, uid, limit);
-      if (!stored) continue;  // another one may answer
-      if (complete) return stored;
-      auto kept = audit::trace_journal(*journal_, config_.node, uid, limit);
-      if (!kept) return kept;
-      return audit::merge(*std::move(kept), *std::move(stored), limit);
-    }
-    return audit::trace_journal(*journal_, config_.node, uid, limit);
+    return audit_->trace(uid, limit);
   }
 
   Result<void> forget(const std::string& patient_id, const std::string& who) override {
@@ -214,47 +216,88 @@ class Node::Impl final : public admin::NodeView {
     return {};
   }
 
+  Result<void> uids_looked_up(const std::vector<std::string>& uids,
+                              const std::string& who) override {
+    for (const std::string& uid : uids) {
+      const journal::OperatorRecord record{clock_.now_utc(), who, "uid-lookup", uid, ""};
+      if (auto appended = journal_->append(record); !appended) return appended;
+    }
+    journal_->flush(kTraceWaits);
+    return {};
+  }
+
+  Result<nlohmann::json> loss_report(const std::string& day_text) override {
+    const UtcMicros now = clock_.now_utc();
+    const auto day = day_text.empty() ? Result<audit::Day>(day_of(now)) : parse_day(day_text);
+    if (!day) return day.error();
+    // Nothing is counted that the database then does not have.
+    journal_->flush(kTraceWaits);
+    const IntakeCount::Day counted = count_->day(*day);
+    auto written = audit_->written_up_to(count_->position(), kReportWaits);
+    if (!written) return std::move(written).error();
+    return dr::loss_report(
+        {config_.node, journal_->spool_id(), written->first, *day, now, count_->since()}, counted,
+        *written->second, sealer_);
+  }
+
   std::vector<delivery::QueueItem> queue(
       const delivery::QueueFilter& filter, std::size_t limit,
       const std::optional<delivery::QueuePosition>& after) override {
     return engine_->queue_list(filter, limit, after);
   }
 
+  Result<delivery::OperationReport> operate(delivery::OperationRequest request) override {
+    request.rules = rules_.load();
+    return engine_->operate(request);
+  }
+
   std::shared_ptr<const rules::RuleSet> rules() override { return rules_.load(); }
 
-  admin::Sender unnamed_sender() override { return dr::unnamed_sender(config_, clock_); }
+  Result<admin::Sender> sender(const std::map<std::string, std::string>& query) override {
+    return sender_of(config_, clock_, query);
+  }
 
   Result<nlohmann::json> explain(const std::string& uid) override {
     auto traced = trace(uid, kMostTraced);
     if (!traced) return std::move(traced).error();
-    return admin::explain_stored(*journal_, rules_.load(), *traced, uid);
+    return admin::explain_stored(*journal_, rules_.load(), trials(), *traced, uid);
+  }
+
+  Result<worker::Descriptor> sample_file(std::uint64_t octets) override {
+    if (auto room = room_for(octets); !room) return room.error();
+    return explainer_->unnamed_file();
+  }
+
+  admin::TryCopy try_copies(admin::OpenSample open) override {
+    return admin::try_copies(trials(), std::move(open));
   }
 
   std::vector<delivery::DestinationStatus> destinations() override { return engine_->status(); }
+
+  Result<admin::StructureSetAnswer> structure_set(const Uid& uid) override {
+    auto told = extractor_->find(uid);
+    return told ? answer_of(*std::move(told)) : Result<admin::StructureSetAnswer>(told.error());
+  }
+  Result<Bytes> mask(const Uid& uid, std::int32_t roi_number) override {
+    return extractor_->mask(uid, roi_number);
+  }
 
   bool has_destination(const std::string& name) override {
     return config_.targets().contains(name);
   }
 
  private:
-  /// Out of the database of one feed.
-  Result<std::vector<db::TracedObject>> trace_audit(std::size_t feed, const std::string& uid,
-                                                    std::size_t limit) {
-    // A connection of its own: no reader waits for the writer.
-    const std::lock_guard lock(trace_mutex_);
-    auto& store = trace_stores_[feed];
-    if (!store) {
-      auto opened = databases_[feed].open();
-      if (!opened) return std::move(opened).error();
-      store = *std::move(opened);
-    }
-    auto found = store->trace(uid, limit);
-    if (!found) {
-      store.reset();  // a connection that has failed is never used again
-      log::event(log::Level::kWarning, "trace.failed",
-                 {{"sink", databases_[feed].sink}, {"error", found.error().to_string()}});
-    }
-    return found;
+  admin::Trials trials() {
+    return {*explainer_, config_.destinations,
+            [this](std::uint64_t octets) { return room_for(octets); }};
+  }
+
+  Result<void> room_for(std::uint64_t octets) const {
+    const auto free = files_->free_octets();
+    if (!free) return free.error();
+    if (*free >= config_.disk_reserve && *free - config_.disk_reserve >= octets) return {};
+    return Error{Errc::kNoSpace,
+                 "free=" + std::to_string(*free) + " wanted=" + std::to_string(octets)};
   }
 
   Result<void> open_journal() {
@@ -295,6 +338,22 @@ class Node::Impl final : public admin::NodeView {
     }
   }
 
+  /// That the node has started, or stops: durable before the audit's last look.
+  void record_activity(const char* action) {
+    journal::OperatorRecord record;
+    record.time = clock_.now_utc();
+    const passwd* const user = ::getpwuid(::geteuid());
+    record.who = user != nullptr ? user->pw_name : std::to_string(::geteuid());
+    record.action = action;
+    record.target = config_.node;
+    record.detail = std::string("version=") + kVersion;
+    if (const auto appended = journal_->append(record); !appended) {
+      log::event(log::Level::kError, "audit.lost", {{"error", appended.error().to_string()}});
+      return;
+    }
+    journal_->flush(kTraceWaits);
+  }
+
   /// A disk that is full now may have space later: that is no reason not to start.
   Result<void> test_spool() {
     std::ifstream maps("/proc/self/maps");
@@ -311,14 +370,20 @@ class Node::Impl final : public admin::NodeView {
     return {};
   }
 
-  void start_consumers() {
-    transformer_ = std::make_unique<delivery::Transformer>(transformer_settings());
+  Result<void> start_consumers() {
+    loss_ = std::make_unique<journal::LossInvariant>(*journal_);
+    count_ = std::make_unique<IntakeCount>(*journal_, *files_, sealer_);
+    transformer_ = std::make_unique<delivery::Transformer>(config_.transforms());
+    auto explained = config_.transforms();
+    explained.workers.workers = 1;
+    explainer_ = std::make_unique<delivery::Transformer>(std::move(explained));
     delivery::EngineContext context{*journal_, clock_, blocks_, events_, io_->executors()};
     context.spool = files_.get();
     context.transformer = transformer_.get();
+    context.routed = routed();
     engine_ = std::make_unique<delivery::DeliveryEngine>(std::move(context), config_.destinations);
     digester_ = std::make_unique<audit::Digester>(*journal_);
-    start_feeds();
+    audit_ = std::make_unique<NodeAudit>(config_, *journal_, *files_, clock_, sealer_, metrics_);
     if (config_.snapshots) {
       const auto file = config_.spool / replay::kSnapshotFile;
       snapshots_ = std::make_unique<replay::SnapshotFeed>(*journal_, clock_, file.string(),
@@ -326,7 +391,13 @@ class Node::Impl final : public admin::NodeView {
     } else {
       journal_->drop_cursor(replay::SnapshotFeed::kCursor);
     }
+    if (auto started = start_extraction(); !started) return started;
     NodeEvents::Hooks hooks;
+    hooks.advanced.emplace_back([this](journal::Sequence s) {
+      loss_->check();
+      count_->advanced(s);
+    });
+    hooks.advanced.emplace_back([this](journal::Sequence s) { extractor_->advanced(s); });
     if (snapshots_) {
       hooks.advanced.emplace_back([this](journal::Sequence s) { snapshots_->advanced(s); });
     }
@@ -335,9 +406,7 @@ class Node::Impl final : public admin::NodeView {
       if (value(s) - value(engine_told_) > kEngineBehind) tell_engine(s);
     });
     hooks.advanced.emplace_back([this](journal::Sequence s) { digester_->advanced(s); });
-    for (const auto& feed : feeds_) {
-      hooks.advanced.emplace_back([raw = feed.get()](journal::Sequence s) { raw->advanced(s); });
-    }
+    hooks.advanced.emplace_back([this](journal::Sequence s) { audit_->advanced(s); });
     hooks.synced = [this](const journal::SyncStats& stats) {
       if (stats.routed != journal::Sequence::kNone) tell_engine(stats.routed);
       if (stats.objects == 0) return;
@@ -345,69 +414,50 @@ class Node::Impl final : public admin::NodeView {
       if (snapshots_) snapshots_->received(stats.octets);
     };
     hooks.damaged = [this](journal::Sequence s, const Error& why) { engine_->damaged(s, why); };
-    if (chain_) {
-      hooks.advanced.emplace_back([this](journal::Sequence s) { chain_->advanced(s); });
-    }
     events_.attach(*journal_, std::move(hooks));
     engine_->start();
     if (config_.scrub.octets_per_second > 0) {
       scrubber_ = std::make_unique<journal::Scrubber>(*journal_, clock_, config_.scrub);
     }
+    return {};
   }
 
-  /// A feed for each database that is configured; what no longer is keeps nothing in the spool.
-  void start_feeds() {
-    if (config_.sqlite) {
-      databases_.push_back(
-          {"sqlite", [path = config_.sqlite->string()] { return db::open_sqlite(path); }});
+  Result<void> start_extraction() {
+    extraction::Settings settings = config_.extraction;
+    settings.spool = config_.spool.string();
+    settings.node = config_.node;
+    if (config_.webhook) {
+      auto webhook = extraction::Webhook::start(extraction::store_file(settings.spool),
+                                                *config_.webhook, journal_->spool_id(), clock_);
+      if (!webhook) return webhook.error();
+      webhook_ = *std::move(webhook);
     }
-    if (config_.postgresql) {
-      databases_.push_back({"postgresql", [settings = *config_.postgresql] {
-                              return db::open_postgresql(settings);
-                            }});
-    }
-    if (config_.mysql) {
-      databases_.push_back(
-          {"mysql", [settings = *config_.mysql] { return db::open_mysql(settings); }});
-    }
-    trace_stores_.resize(databases_.size());
-    for (const char* sink : {"sqlite", "postgresql", "mysql"}) {
-      if (std::ranges::find(databases_, sink, &Database::sink) == databases_.end()) {
-        journal_->drop_cursor(std::string("audit-") + sink);
-      }
-    }
-    for (const Database& database : databases_) {
-      audit::FeedEvents told;
-      told.written = [this](const std::string& sink, std::size_t rows) {
-        metrics_.audit_written(sink, rows);
-      };
-      told.refused = [this](const std::string& sink, std::size_t rows) {
-        metrics_.audit_refused(sink, rows);
-      };
-      feeds_.push_back(std::make_unique<audit::Feed>(database.sink, database.open, *journal_,
-                                                     config_.node, std::move(told), &sealer_));
-    }
-    if (sealer_.has_key() && !feeds_.empty()) {
-      chain_ = std::make_unique<audit::ChainKeeper>(*journal_, *files_, sealer_, config_.node);
-    } else {
-      journal_->drop_cursor("audit-chain");
-    }
-  }
-
-  delivery::TransformerSettings transformer_settings() const {
-    delivery::TransformerSettings settings;
-    settings.pseudonym_key = config_.pseudonym_key;
-    settings.system = config_.ae_title.view();
-    settings.folder = config_.spool.string();
-    settings.workers.limits.result = kMaxTransformResult;
-    settings.workers.waiting = kMaxTransforms;
-    return settings;
+    extraction::Hooks hooks;
+    hooks.wanted = [this] { return rules_.load()->extracts(); };
+    hooks.decide = [this](journal::ObjectRecord& record, ByteSpan octets) {
+      describe_made({config_.node, static_cast<std::uint64_t>(to_micros(started_)),
+                     config_.ae_title, patient_key_, clock_, *rules_.load(), metrics_},
+                    octets, record);
+    };
+    hooks.routed = routed();
+    hooks.forgets = [this](const journal::OperatorRecord& action, const std::string& key) {
+      return audit::forgets(sealer_, action.action, action.target, key);
+    };
+    hooks.ended = [this](const std::string& outcome, double seconds) {
+      metrics_.extraction_ended(outcome, seconds);
+    };
+    if (webhook_) hooks.message = [this] { webhook_->wake(); };
+    auto extractor =
+        extraction::Extractor::start(*journal_, clock_, blocks_, std::move(settings), hooks);
+    if (!extractor) return extractor.error();
+    extractor_ = *std::move(extractor);
+    return {};
   }
 
   Result<void> open_listeners() {
     intake_ = std::make_unique<Intake>(IntakeContext{
         config_.node, static_cast<std::uint64_t>(to_micros(started_)), kInlineLimit, *journal_,
-        blocks_, clock_, rules_, patient_key_, access_, metrics_, disk_->get_executor()});
+        blocks_, clock_, rules_, patient_key_, access_, metrics_, disk_->get_executor(), routed()});
     for (const service::ListenerConfig& settings : config_.listeners) {
       auto listener = service::Listener::open(settings, io_->contexts(), *intake_, clock_);
       if (!listener) {
@@ -440,6 +490,15 @@ class Node::Impl final : public admin::NodeView {
     socket_ = *std::move(socket);
     socket_->start();
     return {};
+  }
+
+  /// Counts every object that is kept, on the journal's writer thread.
+  delivery::Routed routed() {
+    return [this](journal::Sequence instance, UtcMicros received,
+                  const std::vector<std::string>& destinations) {
+      loss_->routed(destinations);
+      count_->routed(instance, received, destinations);
+    };
   }
 
   /// On the journal's writer thread.
@@ -486,28 +545,25 @@ class Node::Impl final : public admin::NodeView {
   admin::Api api_;
   std::mutex state_mutex_;
   bool stopping_ = false;
+  bool told_start_ = false;
 
   std::unique_ptr<FileSystem> files_;
   std::unique_ptr<journal::Journal> journal_;
+  std::unique_ptr<journal::LossInvariant> loss_;
+  std::unique_ptr<IntakeCount> count_;
   std::unique_ptr<asio::thread_pool> disk_;
   std::unique_ptr<IoThreads> io_;
   std::unique_ptr<delivery::Transformer> transformer_;
+  std::unique_ptr<delivery::Transformer> explainer_;  // whoever asks holds up no delivery
   std::unique_ptr<delivery::DeliveryEngine> engine_;
   journal::Sequence engine_told_{};  // of the journal's writer thread
   std::unique_ptr<audit::Digester> digester_;
-  /// An audit database that is configured.
-  struct Database {
-    std::string sink;
-    audit::Feed::Open open;
-  };
-  std::vector<Database> databases_;
-  std::vector<std::unique_ptr<audit::Feed>> feeds_;  // in the order of databases_
-  std::unique_ptr<audit::ChainKeeper> chain_;
+  std::unique_ptr<NodeAudit> audit_;
   std::unique_ptr<replay::SnapshotFeed> snapshots_;
+  std::unique_ptr<extraction::Webhook> webhook_;
+  std::unique_ptr<extraction::Extractor> extractor_;
   std::unique_ptr<journal::Scrubber> scrubber_;
   double sync_probe_seconds_ = 0;  // set once, before anybody asks
-  std::mutex trace_mutex_;
-  std::vector<std::unique_ptr<db::AuditStore>> trace_stores_;  // one for each feed
   std::unique_ptr<Intake> intake_;
   std::vector<std::unique_ptr<service::Listener>> listeners_;
   std::unique_ptr<RuleWatcher> watcher_;
@@ -546,6 +602,7 @@ nlohmann::json Node::Impl::status() {
     status["destinations"].push_back({{"name", d.name},
                                       {"up", d.up},
                                       {"reason", d.reason},
+                                      {"paused", d.paused},
                                       {"waiting", d.counts.waiting},
                                       {"sending", d.counts.sending},
                                       {"unknown", d.counts.unknown},
@@ -554,9 +611,25 @@ nlohmann::json Node::Impl::status() {
                                       {"oldest", oldest},
                                       {"associations", d.associations}});
   }
+  status["loss_invariant"] = nlohmann::json::array();
+  for (const journal::LossInvariant::Row& row : loss_->rows()) {
+    nlohmann::json states = nlohmann::json::object();
+    for (std::size_t i = 0; i < row.known.states.size(); ++i) {
+      const std::string state(name(journal::DeliveryState{static_cast<std::uint8_t>(i)}));
+      if (row.known.states[i] > 0) states[state] = row.known.states[i];
+    }
+    status["loss_invariant"].push_back({{"destination", row.destination},
+                                        {"routed", row.routed},
+                                        {"states", std::move(states)},
+                                        {"violations", row.violations}});
+  }
+  const extraction::Counts extractions = extractor_->counts();
+  status["extractions"] = {{"waiting", extractions.waiting},
+                           {"running", extractions.running},
+                           {"held", extractions.held}};
   status["audit"] = nlohmann::json::array();
-  for (const auto& feed : feeds_) {
-    status["audit"].push_back({{"sink", feed->sink()}, {"lag_records", feed->lag()}});
+  for (const auto& [sink, lag] : audit_->lags()) {
+    status["audit"].push_back({{"sink", sink}, {"lag_records", lag}});
   }
   return status;
 }

@@ -35,7 +35,9 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
      {"dimse/base", "dimse/encoding", "dimse/file", "dimse/ul", "dimse/message", "dimse/service",
       "router/journal", "router/rules", "router/delivery", "db", "asio", "httplib", "nlohmann",
       "prometheus", "openssl"}},
-    {"router/extraction", {"dimse/base", "rtstruct", "router/rules"}},
+    {"router/extraction",
+     {"dimse/base", "dimse/encoding", "rtstruct", "router/rules", "router/journal", "router/worker",
+      "router/audit", "SQLiteCpp", "httplib", "nlohmann", "openssl", "zlib"}},
     {"router/cli",
      {"dimse/base", "rtstruct", "router/extraction", "dimse/file", "dimse/service", "router",
       "router/journal", "router/rules", "router/delivery", "router/worker", "router/audit",
@@ -43,7 +45,8 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"router",
      {"dimse/base", "dimse/encoding", "dimse/message", "dimse/ul", "dimse/service",
       "router/journal", "router/rules", "router/worker", "router/delivery", "router/audit",
-      "router/admin", "router/replay", "db", "asio", "nlohmann", "spdlog", "toml++", "openssl"}},
+      "router/admin", "router/extraction", "router/replay", "db", "asio", "nlohmann", "spdlog",
+      "toml++", "openssl"}},
     {"router/main", {"router/cli"}},
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "dimse/base/bytes.h"
 #include "router/admin/node_view.h"
@@ -57,11 +58,15 @@ class Api {
  private:
   Response get(const Request& request);
   Response forget(const Request& request);
+  Response record_lookups(const Request& request);
   Response readyz();
   Response status();
   Response destinations();
   Response trace(const std::string& uid);
   Response queue(const Request& request);
+  Response operate(const Request& request);
+  Response report(const Request& request);
+  std::vector<std::string> destination_names();
   Response explain(const Request& request);
 
   NodeView& node_;

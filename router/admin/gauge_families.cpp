@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <map>
+#include <string>
 #include <utility>
 
 namespace dr::admin {
@@ -49,6 +51,7 @@ void add_destinations(const Gauges& gauges, std::vector<MetricFamily>& all) {
       "queue_oldest_seconds",
       "Age of the oldest object that is not delivered yet, in seconds since its receipt.");
   Family up("destination_up", "1 when the destination takes objects, else 0.");
+  Family paused("destination_paused", "1 while an operator has paused the destination, else 0.");
   Family concurrency("destination_concurrency", "Associations open to a destination.");
   for (const auto& destination : gauges.destinations) {
     const ClientMetric::Label name = {"destination", destination.name};
@@ -62,11 +65,13 @@ void add_destinations(const Gauges& gauges, std::vector<MetricFamily>& all) {
     for (const auto& [state, count] : states) objects.add({name, {"state", state}}, count);
     oldest.add({name}, age_seconds(gauges, destination));
     up.add({name}, destination.up ? 1 : 0);
+    paused.add({name}, destination.paused ? 1 : 0);
     concurrency.add({name}, destination.associations);
   }
   objects.into(all);
   oldest.into(all);
   up.into(all);
+  paused.into(all);
   concurrency.into(all);
 }
 
@@ -104,6 +109,16 @@ std::vector<MetricFamily> gauge_families(const Gauges& gauges, bool fenced) {
            gauges.scrub.finished ? static_cast<double>(to_micros(*gauges.scrub.finished)) / 1e6 : 0)
       .into(all);
   add_destinations(gauges, all);
+  Family loss(
+      "loss_invariant_violations",
+      "Deliveries by which what was routed to a destination differs from the sum of all its "
+      "states; 0: nothing is lost.");
+  // Of every destination, so that an alert never meets a series that is not there.
+  std::map<std::string, std::uint64_t> violations;
+  for (const auto& destination : gauges.destinations) violations[destination.name] = 0;
+  for (const auto& row : gauges.loss) violations[row.destination] = row.violations;
+  for (const auto& [destination, n] : violations) loss.add({{"destination", destination}}, n);
+  loss.into(all);
   Family lag("audit_lag_records", "Journal records that an audit sink has not been told yet.");
   for (const auto& sink : gauges.audit_sinks) lag.add({{"sink", sink.name}}, sink.lag_records);
   lag.into(all);

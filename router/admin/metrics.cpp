@@ -98,6 +98,13 @@ struct Metrics::Families {
   CounterFamily& audit_refusals =
       counters("audit_rows_refused_total", "Rows that an audit sink refused for good.");
 
+  CounterFamily& extractions =
+      counters("extractions_total", "Attempts to extract a structure set, by how they ended.");
+  Histogram& extraction_seconds =
+      histograms("extraction_seconds", "Time that one attempt to extract took, in seconds.")
+          .Add({}, kDelivery);
+  ByWord extraction_outcomes{extractions, {}, "outcome"};
+
   prometheus::Gauge& open =
       gauges("associations_open", "Incoming associations that are open.").Add({});
   Counter& octets =
@@ -234,6 +241,11 @@ void Metrics::audit_refused(const std::string& sink, std::size_t rows) {
     return &families_->audit_refusals.Add({{"sink", value}});
   });
   counter->Increment(static_cast<double>(rows));
+}
+
+void Metrics::extraction_ended(const std::string& outcome, double seconds) {
+  families_->extraction_outcomes[outcome].Increment();
+  families_->extraction_seconds.Observe(seconds);
 }
 
 void Metrics::rules_reloaded(bool success, UtcMicros when) {

@@ -11,6 +11,7 @@
 #include "router/delivery/engine.h"
 #include "router/delivery/observer.h"
 #include "router/journal/journal.h"
+#include "router/journal/loss_invariant.h"
 #include "router/journal/scrubber.h"
 
 namespace dr::admin {
@@ -24,6 +25,7 @@ struct Gauges {
   journal::Scrubber::Progress scrub;
   double sync_probe_seconds = 0;  // 0: not known
   std::vector<delivery::DestinationStatus> destinations;
+  std::vector<journal::LossInvariant::Row> loss;
   struct Sink {
     std::string name;
     std::uint64_t lag_records = 0;
@@ -55,6 +57,9 @@ class Metrics {
 
   void audit_written(const std::string& sink, std::size_t rows);
   void audit_refused(const std::string& sink, std::size_t rows);
+
+  /// `outcome`: "done", "failed", "held" or "retried".
+  void extraction_ended(const std::string& outcome, double seconds);
 
   void rules_reloaded(bool success, UtcMicros when);
 

@@ -14,6 +14,7 @@
 #include "router/audit/journal_rows.h"
 #include "router/cli/command.h"
 #include "router/node.h"
+#include "router/node_audit.h"
 
 namespace dr::cli {
 namespace {
@@ -22,25 +23,6 @@ using nlohmann::json;
 
 constexpr std::chrono::milliseconds kPatience{60'000};
 constexpr std::uint64_t kCopySpan = 5'000;  // sequences
-
-struct Database {
-  std::string name;
-  audit::Feed::Open open;
-};
-
-std::vector<Database> databases(const Config& config) {
-  std::vector<Database> all;
-  if (config.sqlite) {
-    all.push_back({"sqlite", [path = config.sqlite->string()] { return db::open_sqlite(path); }});
-  }
-  if (config.postgresql) {
-    all.push_back({"postgresql", [s = *config.postgresql] { return db::open_postgresql(s); }});
-  }
-  if (config.mysql) {
-    all.push_back({"mysql", [s = *config.mysql] { return db::open_mysql(s); }});
-  }
-  return all;
-}
 
 /// What the running node says of itself; nullopt: none runs.
 Result<std::optional<json>> node_status(const Config& config) {
@@ -103,12 +85,15 @@ json to_json(const audit::Comparison& c, const std::vector<std::string>& sources
                     {"rows", d.rows},
                     {"head", d.head}});
   }
+  json retained = json::object();
+  for (const auto& [node, day] : c.retained_from) retained[node] = audit::day_text(day);
   return {{"good", c.good()},
           {"sources", sources},
           {"rows", c.rows},
           {"unsealed", c.unsealed},
           {"forgotten", c.forgotten},
           {"days", std::move(days)},
+          {"retained_from", std::move(retained)},
           {"findings", std::move(findings)}};
 }
 
@@ -121,6 +106,10 @@ void print_text(const audit::Comparison& c, const std::vector<std::string>& sour
     std::cout << day.day << ' ' << day.node << ' ' << day.spool_id << "  head " << day.head;
     for (const auto& [source, rows] : day.rows) std::cout << "  " << source << ' ' << rows;
     std::cout << '\n';
+  }
+  for (const auto& [node, day] : c.retained_from) {
+    std::cout << node << ": rows from before " << audit::day_text(day)
+              << " were removed by [retention] audit\n";
   }
   for (const audit::Finding& f : c.findings) {
     std::cout << f.source << ": " << f.table << (f.table.empty() ? "" : " ") << f.key << ": "
@@ -148,6 +137,7 @@ audit::CompareOptions options_for(const Config& config, const Spool& spool,
     last = spool.running->at("journal").at("watermark");
     std::uint64_t lag = 0;
     for (const json& sink : spool.running->at("audit")) {
+      if (sink.at("sink") == "syslog") continue;  // has no rows to compare
       lag = std::max<std::uint64_t>(lag, sink.at("lag_records"));
     }
     return last - std::min(lag, last);
@@ -169,7 +159,7 @@ int compare(const std::string& file, bool as_json) {
     return kCouldNotAsk;
   }
   std::vector<audit::Source> sources;
-  for (const Database& database : databases(*config)) {
+  for (const AuditDatabase& database : audit_databases(*config)) {
     auto store = database.open();
     if (!store) {
       complain(database.name + ": " + store.error().to_string());
@@ -221,7 +211,7 @@ Result<std::uint64_t> copy(db::AuditStore& from, db::AuditStore& to) {
 }
 
 /// What the journal still has, by the same feed that the node uses, from its beginning on.
-bool rebuild_from_journal(const Config& config, Spool& spool, const Database& target,
+bool rebuild_from_journal(const Config& config, Spool& spool, const AuditDatabase& target,
                           const audit::Sealer& sealer) {
   std::uint64_t written = 0;
   std::uint64_t refused = 0;
@@ -243,9 +233,9 @@ bool rebuild_from_journal(const Config& config, Spool& spool, const Database& ta
 int rebuild(const std::string& file, const std::string& name, const std::string& from) {
   const auto config = load_or_complain(file);
   if (!config) return kNo;
-  const std::vector<Database> all = databases(*config);
+  const std::vector<AuditDatabase> all = audit_databases(*config);
   const auto find = [&](const std::string& wanted) {
-    const auto found = std::ranges::find(all, wanted, &Database::name);
+    const auto found = std::ranges::find(all, wanted, &AuditDatabase::name);
     if (found == all.end()) complain("no [audit." + wanted + "] in the configuration");
     return found;
   };

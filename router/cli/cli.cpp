@@ -54,8 +54,9 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string("dicom-router ") + kVersion);
   app.require_subcommand(1);
   Action action;
-  for (const auto add : {add_serve, add_check, add_explain, add_replay, add_echo, add_send,
-                         add_extract, add_trace, add_queue, add_journal, add_audit, add_worker}) {
+  for (const auto add :
+       {add_serve, add_check, add_explain, add_replay, add_echo, add_send, add_extract, add_trace,
+        add_queue, add_report, add_journal, add_audit, add_uid, add_worker}) {
     add(app, action);
   }
   try {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -40,7 +41,8 @@ struct Answer {
   nlohmann::json document;
   int exit = kYes;
 };
-Answer ask(const Config& config, const admin::Request& request);
+Answer ask(const Config& config, const admin::Request& request,
+           std::chrono::milliseconds patience = std::chrono::minutes(1));
 
 void add_serve(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
@@ -50,9 +52,11 @@ void add_echo(CLI::App& app, Action& action);
 void add_send(CLI::App& app, Action& action);
 void add_trace(CLI::App& app, Action& action);
 void add_queue(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);
 void add_journal(CLI::App& app, Action& action);
 void add_audit(CLI::App& app, Action& action);
 void add_extract(CLI::App& app, Action& action);
+void add_uid(CLI::App& app, Action& action);
 /// Not for people: what the node starts its sandboxed workers with.
 void add_worker(CLI::App& app, Action& action);
 

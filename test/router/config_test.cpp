@@ -59,13 +59,16 @@ TEST_F(ConfigTest, WhatIsShippedAsACommentIsValidToo) {
   EXPECT_GT(uncommented, 30);
   ::setenv("ROUTER_AUDIT_KEY", "a key for tests", 1);
   ::setenv("ROUTER_PSEUDONYM_KEY", "a longer key for tests", 1);
+  ::setenv("ROUTER_WEBHOOK_SECRET", "a secret for tests", 1);
   ::setenv("ROUTER_ADMIN_TOKEN", "a token for tests only", 1);
+  ::setenv("ORTHANC_PASSWORD", "o", 1);
+  ::setenv("TOKEN", "t", 1);
   ::setenv("PG_PASSWORD", "p", 1);
   ::setenv("MYSQL_PASSWORD", "m", 1);
   EXPECT_EQ(complaints(text), "");
   const auto loaded = load(text);
   ASSERT_TRUE(loaded.config);
-  EXPECT_EQ(loaded.config->destinations.size(), 4U);
+  EXPECT_EQ(loaded.config->destinations.size(), 6U);
   EXPECT_EQ(loaded.config->admin.tokens.at(0).token, "a token for tests only");
   EXPECT_EQ(loaded.config->postgresql->url, "postgresql://router@127.0.0.1/router");
   EXPECT_EQ(loaded.config->postgresql->password, "p");
@@ -95,6 +98,35 @@ TEST_F(ConfigTest, WhatIsAbsentHasTheDefaultOfTheInterfaceDescription) {
   EXPECT_EQ(listener.response, milliseconds(8'000));
   EXPECT_EQ(config.access.called.at("in"), std::vector<std::string>{"ROUTER"});
   EXPECT_FALSE(config.sqlite);
+  const auto& workers = config.extraction.workers;
+  EXPECT_EQ(workers.workers, 2U);
+  EXPECT_EQ(workers.limits.memory, 1ULL << 30);
+  EXPECT_EQ(workers.limits.wall, milliseconds(120'000));
+  EXPECT_EQ(workers.limits.cpu, std::chrono::seconds(120));
+  EXPECT_FALSE(config.webhook);
+}
+
+TEST_F(ConfigTest, ReadsWhatExtractionMayUseAndWhoIsTold) {
+  const auto loaded = load(
+      "[rtstruct]\nworkers = 3\nmemory = \"512MiB\"\ntimeout = \"1500ms\"\nwait = \"1m\"\n"
+      "segmentation = true\n[webhook]\nurl = \"http://127.0.0.1:9/x\"\n");
+  ASSERT_TRUE(loaded.config);
+  const auto& extraction = loaded.config->extraction;
+  EXPECT_EQ(extraction.workers.workers, 3U);
+  EXPECT_EQ(extraction.workers.limits.memory, 512U << 20);
+  EXPECT_EQ(extraction.workers.limits.wall, milliseconds(1'500));
+  EXPECT_EQ(extraction.workers.limits.cpu, std::chrono::seconds(2));
+  EXPECT_EQ(extraction.wait, milliseconds(60'000));
+  EXPECT_TRUE(extraction.segmentation);
+  EXPECT_FALSE(extraction.report);
+  EXPECT_TRUE(extraction.messages);
+  EXPECT_EQ(loaded.config->webhook->url, "http://127.0.0.1:9/x");
+  EXPECT_EQ(complaints("[webhook]\nurl = \"ftp://x\"\non = [\"extractoin\"]\n[[listener]]\nname = "
+                       "\"rtstruct\"\n"),
+            "router.toml:2:7: expected https://HOST[:PORT]/PATH or http://HOST[:PORT]/PATH without "
+            "a user\n"
+            "router.toml:3:6: unknown event 'extractoin', did you mean 'extraction'?\n"
+            "router.toml:5:8: the name 'rtstruct' is that of what extraction makes\n");
 }
 
 TEST_F(ConfigTest, ReadsADimseDestination) {
@@ -227,8 +259,21 @@ INSTANTIATE_TEST_SUITE_P(
               "5:12: a password is taken from the environment: \"${NAME}\""},
         Wrong{"[audit.postgresql]\nurl = \"postgresql://r:geheim@h/d\"\n",
               "4:7: a password is taken from the environment: password = \"${NAME}\""},
-        Wrong{"[audit.syslog]\nurl = \"udp://x\"\n",
-              "3:1: 'syslog' is not supported by this version yet"},
+        Wrong{"[audit.syslog]\nurl = \"tcp://x\"\n",
+              "4:7: expected tls://HOST[:PORT] or udp://HOST[:PORT]"},
+        Wrong{"[audit.syslog]\nurl = \"tls://x:70000\"\n",
+              "4:7: expected tls://HOST[:PORT] or udp://HOST[:PORT]"},
+        Wrong{"[audit.syslog]\nurl = \"udp://x\"\nmsgid = \"a b\"\n",
+              "5:9: expected 1 to 32 printable ASCII characters without spaces"},
+        Wrong{"[audit.syslog]\nurl = \"udp://x\"\nca = \"/dev/null\"\n",
+              "5:6: udp:// knows no certificates"},
+        Wrong{"[audit.syslog]\nurl = \"tls://x\"\nca = \"/nowhere/ca.pem\"\n",
+              "5:6: /nowhere/ca.pem can not be read"},
+        Wrong{"[audit.syslog]\nurl = \"tls://x\"\nkey = \"/dev/null\"\n",
+              "5:7: 'certificate' and 'key' come together"},
+        Wrong{"[retention]\naudit = \"12h\"\n",
+              "4:9: 'audit': expected a duration of a day or more, such as \"3650d\", or \"never\" "
+              "(to remove any)"},
         Wrong{"[admin]\nbind = \"0.0.0.0:8080\"\n",
               "4:8: bound to more than loopback, [admin] needs an [[admin.token]]"},
         Wrong{"[[admin.token]]\nname = \"ops\"\ntoken = \"short\"\n",
@@ -236,6 +281,20 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"[keys]\naudit = \"${DR_TEST_NOT_SET}\"\n",
               "4:9: environment variable DR_TEST_NOT_SET is not set"},
         Wrong{"max_pdu = [\n", "3:13: Error while parsing array: encountered end-of-file"}));
+
+TEST_F(ConfigTest, ReadsTheRepositoryAndTheRetentionOfTheAudit) {
+  std::ofstream(folder_ / "ca.pem") << "no certificate is read here";
+  const auto loaded = load(
+      "[audit.syslog]\nurl = \"tls://arr.example\"\nca = \"ca.pem\"\n"
+      "[retention]\naudit = \"3650d\"\n");
+  ASSERT_TRUE(loaded.config);
+  ASSERT_TRUE(loaded.config->syslog);
+  EXPECT_EQ(loaded.config->syslog->url, "tls://arr.example");
+  EXPECT_EQ(loaded.config->syslog->msgid, "IHE+RFC-3881");
+  EXPECT_EQ(loaded.config->syslog->ca, folder_ / "ca.pem");
+  EXPECT_EQ(loaded.config->audit_retention, std::chrono::hours(24) * 3650);
+  EXPECT_EQ(load("[retention]\naudit = \"never\"\n").config->audit_retention.count(), 0);
+}
 
 TEST_F(ConfigTest, AFileThatIsNotThereIsSaid) {
   const auto loaded = load_config(folder_ / "none.toml");

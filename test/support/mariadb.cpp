@@ -48,14 +48,17 @@ void Mariadb::create_database(const std::string& name) {
   ask("CREATE DATABASE " + name + "; GRANT ALL ON " + name + ".* TO 'router'@'%'", "mysql");
 }
 
-Finished Mariadb::client(const std::string& sql, const std::string& database) const {
-  return run({"mariadb", "--no-defaults", "-N", "-B", "--raw", "-h", "127.0.0.1", "-P",
-              std::to_string(port_), "-u", "root", "--default-character-set=utf8mb4", "-e", sql,
-              database});
+Finished Mariadb::client(const std::string& sql, const std::string& database,
+                         std::chrono::milliseconds most) const {
+  return run(
+      {"mariadb", "--no-defaults", "-N", "-B", "--raw", "-h", "127.0.0.1", "-P",
+       std::to_string(port_), "-u", "root", "--default-character-set=utf8mb4", "-e", sql, database},
+      {}, most);
 }
 
-std::string Mariadb::ask(const std::string& sql, const std::string& database) const {
-  auto finished = client(sql, database);
+std::string Mariadb::ask(const std::string& sql, const std::string& database,
+                         std::chrono::milliseconds most) const {
+  auto finished = client(sql, database, most);
   if (finished.status != 0) throw std::runtime_error("mariadb: " + finished.output);
   std::replace(finished.output.begin(), finished.output.end(), '\t', '|');
   return std::move(finished.output);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -30,7 +31,8 @@ class Mariadb {
   void create_database(const std::string& name);
   /// What root is answered: a line a row, columns divided by '|', NULL as "NULL". Throws what the
   /// server complains of.
-  std::string ask(const std::string& sql, const std::string& database = "router") const;
+  std::string ask(const std::string& sql, const std::string& database = "router",
+                  std::chrono::milliseconds most = std::chrono::minutes(2)) const;
 
   /// Down, killed as by the OOM killer, and up again on the same port with all that it had.
   /// `more` as above.
@@ -41,7 +43,8 @@ class Mariadb {
   const ServerFolder& folder() const { return folder_; }
 
  private:
-  Finished client(const std::string& sql, const std::string& database) const;
+  Finished client(const std::string& sql, const std::string& database,
+                  std::chrono::milliseconds most = std::chrono::minutes(2)) const;
 
   ServerFolder folder_;
   std::uint16_t port_;

@@ -62,7 +62,8 @@ void Postgresql::create_database(const std::string& name) {
   ask("CREATE DATABASE " + name + " OWNER router", "postgres");
 }
 
-std::string Postgresql::ask(const std::string& sql, const std::string& database) const {
+std::string Postgresql::ask(const std::string& sql, const std::string& database,
+                            std::chrono::milliseconds most) const {
   return run_or_throw({program("psql"),
                        "-X",
                        "-q",
@@ -83,7 +84,7 @@ std::string Postgresql::ask(const std::string& sql, const std::string& database)
                        database,
                        "-c",
                        sql},
-                      {std::string("PGPASSWORD=") + kPassword});
+                      {std::string("PGPASSWORD=") + kPassword}, most);
 }
 
 void Postgresql::stop() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -31,7 +32,8 @@ class Postgresql {
   void create_database(const std::string& name);
   /// What the superuser is answered: a line a row, columns divided by '|', NULL as "NULL". Throws
   /// what the server complains of.
-  std::string ask(const std::string& sql, const std::string& database = "router") const;
+  std::string ask(const std::string& sql, const std::string& database = "router",
+                  std::chrono::milliseconds most = std::chrono::minutes(2)) const;
 
   /// Down (fast: connections are ended), killed as by the OOM killer, and up again on the same
   /// port with all that it had. `more` as above.

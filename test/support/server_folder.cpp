@@ -69,9 +69,10 @@ void ServerFolder::own(const fs::path& path) const {
   if (::geteuid() == 0) run_or_throw({"chown", "-R", user_ + ":", path});
 }
 
-std::string run_or_throw(std::vector<std::string> argv, std::vector<std::string> environment) {
+std::string run_or_throw(std::vector<std::string> argv, std::vector<std::string> environment,
+                         std::chrono::milliseconds most) {
   const std::string program = argv.front();
-  auto finished = run(std::move(argv), std::move(environment));
+  auto finished = run(std::move(argv), std::move(environment), most);
   if (finished.status != 0) {
     throw std::runtime_error(program + " ended with " + std::to_string(finished.status) + ":\n" +
                              finished.output);

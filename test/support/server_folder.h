@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -31,6 +32,7 @@ class ServerFolder {
 };
 
 /// Runs to its end; throws, with what it wrote, unless that is 0.
-std::string run_or_throw(std::vector<std::string> argv, std::vector<std::string> environment = {});
+std::string run_or_throw(std::vector<std::string> argv, std::vector<std::string> environment = {},
+                         std::chrono::milliseconds most = std::chrono::minutes(2));
 
 }  // namespace dr::test

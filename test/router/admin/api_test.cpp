@@ -97,6 +97,32 @@ TEST_F(ApiTest, StatusIsWhatTheNodeSays) {
   EXPECT_EQ(json::parse(get("/api/v1/status").body).at("node"), "router-1");
 }
 
+TEST_F(ApiTest, AStructureSetIsItsDocumentWithWhereItStands) {
+  const auto done = get("/api/v1/rtstruct/1.2.3");
+  EXPECT_EQ(done.status, 200);
+  EXPECT_EQ(json::parse(done.body),
+            json::parse(R"({"extraction": {"state": "done"}, "label": "A"})"));
+  const auto waiting = get("/api/v1/rtstruct/1.2.4");
+  EXPECT_EQ(waiting.status, 202);
+  EXPECT_EQ(json::parse(waiting.body)["sop_instance_uid"], "1.2.4");
+  EXPECT_EQ(json::parse(waiting.body)["extraction"]["state"], "waiting");
+  EXPECT_EQ(get("/api/v1/rtstruct/1.2.5").status, 200) << "nothing more will come";
+  EXPECT_EQ(get("/api/v1/rtstruct/9.9").status, 404);
+  EXPECT_EQ(get("/api/v1/rtstruct/..").status, 400);
+  EXPECT_EQ(get("/api/v1/rtstruct/").status, 404);
+  EXPECT_EQ(get("/api/v1/rtstruct/1.2.3", {{"x", "y"}}).status, 400);
+}
+
+TEST_F(ApiTest, AMaskIsAFileOfItsRoi) {
+  const auto mask = get("/api/v1/rtstruct/1.2.3/masks/-7.nii.gz");
+  EXPECT_EQ(mask.status, 200);
+  EXPECT_EQ(mask.content_type, "application/gzip");
+  EXPECT_EQ(mask.body, std::string("\x1f\0\x8b", 3));
+  for (const char* none : {"8.nii.gz", "-7.nii", "x.nii.gz", ".nii.gz", "../1.nii.gz", ""}) {
+    EXPECT_EQ(get(std::string("/api/v1/rtstruct/1.2.3/masks/") + none).status, 404) << none;
+  }
+}
+
 TEST_F(ApiTest, DestinationsAreAListWithQueuesAndHealth) {
   const auto document = json::parse(get("/api/v1/destinations").body);
   EXPECT_TRUE(document.at("next").is_null());
@@ -248,7 +274,7 @@ TEST_F(QueueTest, AFalsifiedPositionIsRefused) {
 }
 
 TEST_F(ApiTest, OtherPathsAreNotFound) {
-  for (const char* path : {"", "/", "/metrics/", "/api/v1", "/api/v1/queue/retry", "/api/v1/events",
+  for (const char* path : {"", "/", "/metrics/", "/api/v1", "/api/v1/queue/purge", "/api/v1/events",
                            "/api/v2/status", "/openapi.json", "//metrics"}) {
     const auto response = get(path);
     EXPECT_EQ(response.status, 404) << path;
@@ -298,6 +324,104 @@ TEST_F(ApiTest, ForgettingAPatientIsAPostWithTheOperatorsName) {
   EXPECT_EQ(node_.forgotten_by, "ops");
   request.body = "{\"patient\": \"unknown\"}";
   EXPECT_EQ(code(api_.handle(request)), "unsupported");
+}
+
+TEST_F(ApiTest, LookUpsOfUidsAreRecorded) {
+  Request request;
+  request.path = "/api/v1/uid-lookups";
+  EXPECT_EQ(api_.handle(request).status, 405);
+  request.method = "POST";
+  for (const char* body : {"", "[]", "{}", R"({"uids": []})", R"({"uids": ["x"]})",
+                           R"({"uids": [1]})", R"({"uids": ["1.2"], "more": 1})"}) {
+    request.body = body;
+    EXPECT_EQ(api_.handle(request).status, 400) << body;
+  }
+  EXPECT_TRUE(node_.looked_up.empty());
+  request.body = R"({"uids": ["1.2.3", "2.25.7"]})";
+  EXPECT_EQ(api_.handle(request).status, 200);
+  EXPECT_EQ(node_.looked_up, (std::vector<std::string>{"1.2.3", "2.25.7"}));
+}
+
+class OperationTest : public ApiTest {
+ protected:
+  Response post(const std::string& path, const json& body) {
+    Request request;
+    request.method = "POST";
+    request.path = path;
+    request.body = body.dump();
+    request.operator_name = "alice";
+    return api_.handle(request);
+  }
+};
+
+TEST_F(OperationTest, ASelectionReachesTheNode) {
+  node_.operation->affected = 7;
+  const auto answer =
+      post("/api/v1/queue/drop",
+           {{"destination", "orthanc"}, {"state", "held"}, {"study", "1.2.3"}, {"dry_run", true}});
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(json::parse(answer.body).at("affected"), 7);
+  ASSERT_TRUE(node_.operated);
+  EXPECT_EQ(node_.operated->kind, delivery::OperationRequest::Kind::kDrop);
+  EXPECT_EQ(node_.operated->who, "alice");
+  EXPECT_TRUE(node_.operated->dry_run);
+  EXPECT_EQ(node_.operated->selection.destination, "orthanc");
+  EXPECT_EQ(node_.operated->selection.state, journal::DeliveryState::kHeld);
+  EXPECT_EQ(node_.operated->selection.study, *Uid::parse("1.2.3"));
+  EXPECT_FALSE(node_.operated->selection.object);
+  ASSERT_EQ(post("/api/v1/queue/reroute", {{"state", "unrouted"}}).status, 200);
+  EXPECT_TRUE(node_.operated->selection.unrouted);
+  ASSERT_EQ(post("/api/v1/destinations/archive ä/pause", json::object()).status, 200);
+  EXPECT_EQ(node_.operated->kind, delivery::OperationRequest::Kind::kPause);
+  EXPECT_EQ(node_.operated->selection.destination, "archive ä");
+}
+
+TEST_F(OperationTest, WhatIsNotUnderstoodIsRefusedWithTheNearestWordAndChangesNothing) {
+  struct Case {
+    const char* path;
+    json body;
+    const char* says;
+  };
+  for (const Case& each : std::vector<Case>{
+           {"retry", {{"destination", "orthnac"}}, "did you mean 'orthanc'"},
+           {"retry", {{"state", "hled"}}, "did you mean 'held'"},
+           {"retry", {{"state", "damaged"}}, "it knows waiting, unknown, held"},
+           {"retry", {{"state", "sending"}}, "pause the destination first"},
+           {"pause", {{"state", "held"}}, "pause takes no state"},
+           {"drop", {{"studdy", "1.2"}}, "did you mean 'study'"},
+           {"drop", {{"study", "1..2"}}, "study is not a UID"},
+           {"drop", {{"study", 1}}, "study must be a text"},
+           {"drop", {{"dry_run", "yes"}}, "dry_run must be true or false"},
+           {"drop", json::array(), "must be a JSON object"},
+           {"drop", {{"state", "unrouted"}, {"destination", "orthanc"}}, "has no destination"}}) {
+    const auto answer = post(std::string("/api/v1/queue/") + each.path, each.body);
+    EXPECT_EQ(answer.status, 400) << each.says;
+    EXPECT_NE(message(answer).find(each.says), std::string::npos) << message(answer);
+  }
+  EXPECT_EQ(post("/api/v1/destinations/orthnac/pause", json::object()).status, 404);
+  EXPECT_EQ(post("/api/v1/queue/purge", json::object()).status, 404);
+  EXPECT_EQ(get("/api/v1/queue/drop").status, 405);
+  EXPECT_FALSE(node_.operated);
+}
+
+TEST_F(OperationTest, WhatTheNodeCouldNotDoIsTold) {
+  node_.operation = Error{Errc::kNotFound, "no such UID"};
+  EXPECT_EQ(post("/api/v1/queue/drop", {{"object", "1.2"}}).status, 404);
+  delivery::OperationReport half;
+  half.affected = 3;
+  half.stopped = Error{Errc::kFenced, "disk"};
+  node_.operation = half;
+  const auto answer = post("/api/v1/queue/drop", {{"object", "1.2"}});
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_NE(message(answer).find("after 3"), std::string::npos);
+}
+
+TEST_F(OperationTest, AReportIsOfADay) {
+  EXPECT_EQ(json::parse(get("/api/v1/report", {{"day", "2026-01-31"}}).body).at("day"),
+            "2026-01-31");
+  EXPECT_EQ(get("/api/v1/report", {{"day", "never"}}).status, 400);
+  EXPECT_EQ(get("/api/v1/report", {{"day", "2026-01-02"}}).status, 503);
+  EXPECT_EQ(get("/api/v1/report", {{"dya", "2026-01-31"}}).status, 400);
 }
 
 }  // namespace

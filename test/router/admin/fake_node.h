@@ -24,6 +24,7 @@ class FakeNode final : public admin::NodeView {
   std::optional<Error> trace_fails;
   std::atomic<int> asked = 0;
   std::shared_ptr<const rules::RuleSet> in_force;
+  std::unique_ptr<delivery::Transformer> transformer;
 
   admin::Readiness readiness() override {
     ++asked;
@@ -52,6 +53,12 @@ class FakeNode final : public admin::NodeView {
     forgotten_by = who;
     return {};
   }
+  std::vector<std::string> looked_up;
+  Result<void> uids_looked_up(const std::vector<std::string>& uids,
+                              const std::string& /*who*/) override {
+    looked_up = uids;
+    return {};
+  }
   std::vector<delivery::QueueItem> queue(
       const delivery::QueueFilter& filter, std::size_t limit,
       const std::optional<delivery::QueuePosition>& after) override {
@@ -67,16 +74,51 @@ class FakeNode final : public admin::NodeView {
     }
     return found;
   }
+  Result<nlohmann::json> loss_report(const std::string& day) override {
+    if (day == "never") return Error{Errc::kInvalid, "not a day"};
+    if (day == "2026-01-02") return Error{Errc::kTimeout, "behind"};
+    return nlohmann::json{{"day", day}};
+  }
+  std::optional<delivery::OperationRequest> operated;
+  Result<delivery::OperationReport> operation = delivery::OperationReport{};
+  Result<delivery::OperationReport> operate(delivery::OperationRequest request) override {
+    operated = std::move(request);
+    return operation;
+  }
   bool has_destination(const std::string& name) override {
     return std::ranges::find(known, name, &delivery::DestinationStatus::name) != known.end();
   }
   std::vector<delivery::DestinationStatus> destinations() override { return known; }
   std::shared_ptr<const rules::RuleSet> rules() override { return in_force; }
-  admin::Sender unnamed_sender() override { return {}; }
+  Result<admin::Sender> sender(const std::map<std::string, std::string>& query) override {
+    return admin::with_query({}, query);
+  }
+  Result<worker::Descriptor> sample_file(std::uint64_t /*octets*/) override {
+    return transformer ? transformer->unnamed_file() : Error{Errc::kNoSpace, "free=0"};
+  }
+  admin::TryCopy try_copies(admin::OpenSample open) override {
+    if (!transformer) return {};
+    return admin::try_copies({*transformer, destinations_, {}}, std::move(open));
+  }
+  Result<admin::StructureSetAnswer> structure_set(const Uid& uid) override {
+    if (uid == "1.2.3") {
+      return admin::StructureSetAnswer{"{\n  \"label\": \"A\"\n}", {{"state", "done"}}, true};
+    }
+    if (uid == "1.2.4") return admin::StructureSetAnswer{"", {{"state", "waiting"}}, false};
+    if (uid == "1.2.5") return admin::StructureSetAnswer{"", {{"state", "held"}}, true};
+    return Error{Errc::kNotFound, "none"};
+  }
+  Result<Bytes> mask(const Uid& uid, std::int32_t roi_number) override {
+    if (!(uid == "1.2.3") || roi_number != -7) return Error{Errc::kNotFound, "no such ROI"};
+    return Bytes{std::byte{0x1f}, std::byte{0}, std::byte{0x8b}};
+  }
   Result<nlohmann::json> explain(const std::string& uid) override {
     if (uid != "1.2.3") return Error{Errc::kNotFound, "not in the journal"};
     return nlohmann::json{{"sop_instance_uid", uid}};
   }
+
+ private:
+  const std::vector<delivery::DestinationSettings> destinations_;
 };
 
 }  // namespace dr::test

@@ -144,6 +144,23 @@ TEST_F(HttpServerTest, WithTokensOnlyTheirHoldersAreAnswered) {
   }
 }
 
+TEST_F(HttpServerTest, OnlyWhoMayOperateChangesAQueueAndIsNamed) {
+  serve({{"ops", kSecret, {"read"}}, {"boss", kOperator, {"operate"}}});
+  node_.known.emplace_back().name = "orthanc";
+  httplib::Client client("127.0.0.1", server_->port());
+  const auto post = [&](const httplib::Headers& headers) {
+    const auto answer = client.Post("/api/v1/queue/pause", headers, R"({"destination": "orthanc"})",
+                                    "application/json");
+    return answer ? answer->status : -1;
+  };
+  EXPECT_EQ(post({}), 401);
+  EXPECT_EQ(post(bearer(kSecret)), 403);
+  EXPECT_FALSE(node_.operated);
+  EXPECT_EQ(post(bearer(kOperator)), 200);
+  ASSERT_TRUE(node_.operated);
+  EXPECT_EQ(node_.operated->who, "boss");
+}
+
 /// A file that is mostly pixel data, in pieces of a megabyte.
 httplib::ContentProvider object_of(std::string head, std::size_t octets) {
   return [head = std::move(head), octets](std::size_t at, std::size_t, httplib::DataSink& sink) {
@@ -202,6 +219,25 @@ TEST_F(ExplainOverHttp, AnObjectComesInAndTheDecisionOut) {
   const auto other = post(small_object(), "application/dicom", "?calling=CT1");
   ASSERT_TRUE(other);
   EXPECT_EQ(nlohmann::json::parse(other->body).at("route"), nlohmann::json::array());
+}
+
+TEST_F(ExplainOverHttp, ACopyThatCanNotBeTriedIsSaidToBeSo) {
+  const test::TempDir folder;
+  std::ofstream(folder / "10.toml") << "[[rule]]\nname = \"r\"\nwhen = {}\nroute = [\"archive\"]\n"
+                                       "transform = [{ remove = \"PatientName\" }]\n";
+  node_.in_force = rules::RuleSet::load(folder.path().string(), {"archive"}).rules;
+  delivery::TransformerSettings settings;
+  settings.folder = folder / "no such folder";
+  node_.transformer = std::make_unique<delivery::Transformer>(settings);
+  serve();
+  const auto answer = post(small_object(), "application/dicom");
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->status, 200) << answer->body;
+  const auto document = nlohmann::json::parse(answer->body);
+  EXPECT_EQ(document.at("route"), nlohmann::json({"archive"}));
+  EXPECT_NE(document.at("untried").value("archive", ""), "") << answer->body;
+  EXPECT_EQ(document.at("transforms"), nlohmann::json::object());
+  EXPECT_EQ(document.at("held"), nlohmann::json::object());
 }
 
 TEST_F(ExplainOverHttp, AnObjectIsNotHeldInMemory) {

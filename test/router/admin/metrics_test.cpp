@@ -69,8 +69,12 @@ Gauges some_gauges() {
   delivery::DestinationStatus archive;
   archive.name = "archive";
   archive.up = false;
+  archive.paused = true;
   gauges.destinations = {orthanc, archive};
   gauges.audit_sinks = {{"sqlite", 12}};
+  auto& lost = gauges.loss.emplace_back();
+  lost.destination = "orthanc";
+  lost.violations = 1;
   return gauges;
 }
 
@@ -103,6 +107,7 @@ void use_everything(Metrics& metrics) {
   metrics.audit_written("sqlite", 5);
   metrics.audit_refused("sqlite", 1);
   metrics.rules_reloaded(true, from_micros(50'000'000));
+  metrics.extraction_ended("held", 1.5);
 }
 
 // The interface description, as far as it is true now. A name here is not changed.
@@ -122,6 +127,8 @@ const std::map<std::string, std::set<std::string>> kNames = {
     {"queue_oldest_seconds", {"destination"}},
     {"destination_up", {"destination"}},
     {"route_latency_seconds", {"destination"}},
+    {"extractions_total", {"outcome"}},
+    {"extraction_seconds", {}},
     {"audit_lag_records", {"sink"}},
     {"audit_rows_total", {"sink"}},
     {"audit_rows_refused_total", {"sink"}},
@@ -137,7 +144,9 @@ const std::map<std::string, std::set<std::string>> kNames = {
     {"store_responses_total", {"listener", "status"}},
     {"association_rejections_total", {"listener", "reason"}},
     {"destination_concurrency", {"destination"}},
+    {"destination_paused", {"destination"}},
     {"loop_guard_total", {"destination"}},
+    {"loss_invariant_violations", {"destination"}},
     {"build_info", {"version", "commit"}},
 };
 
@@ -191,9 +200,14 @@ TEST(Metrics, CountsWhatHappened) {
   EXPECT_EQ(value(R"(queue_oldest_seconds{destination="orthanc"})"), 60);
   EXPECT_EQ(value(R"(queue_oldest_seconds{destination="archive"})"), 0);
   EXPECT_EQ(value(R"(destination_up{destination="archive"})"), 0);
+  EXPECT_EQ(value(R"(destination_paused{destination="archive"})"), 1);
+  EXPECT_EQ(value(R"(destination_paused{destination="orthanc"})"), 0);
+  EXPECT_EQ(value(R"(loss_invariant_violations{destination="orthanc"})"), 1);
   EXPECT_EQ(value(R"(destination_concurrency{destination="orthanc"})"), 3);
   EXPECT_EQ(value(R"(audit_lag_records{sink="sqlite"})"), 12);
   EXPECT_EQ(value(R"(audit_rows_total{sink="sqlite"})"), 5);
+  EXPECT_EQ(value(R"(extractions_total{outcome="held"})"), 1);
+  EXPECT_EQ(value("extraction_seconds_sum"), 1.5);
   EXPECT_EQ(value("journal_damaged_records_total"), 2);
   EXPECT_EQ(value("rules_last_reload_timestamp_seconds"), 50);
   EXPECT_EQ(value(R"(build_info{commit="abc",version="0.1.0"})"), 1);
