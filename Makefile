@@ -35,7 +35,7 @@ fuzz: packages-build packages-test  ## every fuzz target for FUZZ_SECONDS (300)
 format: packages-test  ## clang-format all sources in place
 	@$(sources) | xargs -0 clang-format-14 -i
 
-tidy: packages-build packages-test build/release/build.ninja  ## clang-tidy on all sources
+tidy: packages-build packages-test  ## clang-tidy on all sources
 	@DR_TIDY_SECONDS=3600 .ci/tidy all
 
 clean:  ## remove what was built; var/ (the spool of `make run`) stays

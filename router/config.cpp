@@ -5,7 +5,6 @@
 
 #include "dimse/encoding/character_set.h"
 #include "router/config_audit.h"
-#include "router/delivery/http_client.h"
 #include "router/extraction/expectations.h"
 #include "router/rules/suggest.h"
 #include "router/rules/toml_reader.h"
@@ -335,14 +334,8 @@ class Loader {
 
   void http_destination(TableReader& table, delivery::DestinationSettings& d) {
     using delivery::Verify;
-    if (table.require("url", d.url)) {
-      const auto url = delivery::parse_http_url(d.url);
-      if (!url) {
-        table.error("url", "'url' " + url.error().detail);
-      } else if (d.url.starts_with("http://") && !is_loopback(url->origin)) {
-        table.warning("url", "patient data and credentials go there unencrypted");
-      }
-    }
+    read_url(table, d.url, "patient data and credentials");
+    if (!d.url.query.empty()) table.error("url", "'url' has a query");
     table.read("username", d.username);
     table.read("password", d.password);
     table.read("token", d.token);
@@ -362,9 +355,16 @@ class Loader {
     }
   }
 
-  static bool is_loopback(std::string_view origin) {
-    const auto host = origin.substr(std::string_view("http://").size());
-    return host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
+  /// `what`: what others read on the way where it is not encrypted.
+  static void read_url(TableReader& table, HttpUrl& into, const std::string& what) {
+    std::string text;
+    if (!table.require("url", text)) return;
+    auto url = HttpUrl::parse(text);
+    if (!url) return table.error("url", "'url' " + url.error().detail);
+    if (!url->encrypted() && !url->on_this_machine()) {
+      table.warning("url", what + " go there unencrypted");
+    }
+    into = *std::move(url);
   }
 
   void retry(const toml::table& t, delivery::RetrySettings& retry) {
@@ -543,11 +543,7 @@ class Loader {
     if (t == nullptr) return;
     TableReader table(*t, "[webhook]", findings_);
     extraction::WebhookSettings webhook;
-    if (table.require("url", webhook.url)) {
-      if (auto checked = extraction::check_webhook_url(webhook.url); !checked) {
-        table.error("url", checked.error().detail);
-      }
-    }
+    read_url(table, webhook.url, "messages");
     table.read("secret", webhook.secret);
     std::vector<std::string> on{"extraction"};
     table.read("on", on);

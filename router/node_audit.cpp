@@ -23,13 +23,9 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-/// The machine of a destination: that of its URL, where it has one.
-std::string host_of(const delivery::DestinationSettings& destination) {
-  const auto url = delivery::parse_http_url(destination.url);
-  if (!url) return destination.host;
-  std::string host = url->origin.substr(url->origin.find("://") + 3);
-  if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
-  return host.substr(0, host.find(':'));
+/// The machine of a destination.
+const std::string& host_of(const delivery::DestinationSettings& destination) {
+  return delivery::is_http(destination.kind) ? destination.url.host : destination.host;
 }
 
 }  // namespace

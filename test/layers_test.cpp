@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "test/support/paths.h"
+
 namespace {
 
 // The table of the conventions: what a folder may include, besides itself and the standard library.
@@ -62,7 +64,7 @@ std::string first_part(const std::string& header) {
 }
 
 TEST(Layers, EachFolderIncludesOnlyWhatItMayKnow) {
-  const std::filesystem::path root = DR_SOURCE_DIR;
+  const std::filesystem::path root = test::source_dir();
   const std::regex include("^\\s*#include\\s+([<\"])([^>\"]+)[>\"]");
   std::size_t seen = 0;
   for (const auto& [folder, allowed] : kAllowed) {

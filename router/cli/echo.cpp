@@ -64,7 +64,7 @@ Answer verify_folder(const std::string& path) {
 Answer verify_http(const delivery::DestinationSettings& destination) {
   const auto said = delivery::http_echo(destination);
   if (said) return {kYes, *said};
-  return {kNo, destination.url + ": " + said.error().detail};
+  return {kNo, delivery::place(destination) + ": " + said.error().detail};
 }
 
 int echo(const std::string& file, const std::string& name, bool json) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <utility>
 
 #include <httplib.h>
@@ -73,7 +74,13 @@ class Body {
       failure = n.error();
       return false;
     }
-    return write(sink, *n > 0 ? buffer_.span().first(*n) : ByteSpan(upload_.after));
+    if (*n > 0) return write(sink, buffer_.span().first(*n));
+    if (std::exchange(ended_, true) || upload_.after.empty()) {
+      failure = Error{Errc::kCorrupt,
+                      "length=" + std::to_string(written_) + " expected=" + std::to_string(size())};
+      return false;
+    }
+    return write(sink, upload_.after);
   }
 
   bool sent_all = false;
@@ -97,35 +104,15 @@ class Body {
   Md5 md5_;
   std::uint64_t written_ = 0;
   bool begun_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace
 
-Result<HttpUrl> parse_http_url(std::string_view text) {
-  const auto bad = [](std::string why) { return Error{Errc::kInvalid, std::move(why)}; };
-  const auto scheme = text.find("://");
-  if (scheme == std::string_view::npos ||
-      (text.substr(0, scheme) != "http" && text.substr(0, scheme) != "https")) {
-    return bad("expected http:// or https://");
-  }
-  const bool plain = std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
-  if (!plain) return bad("has a character that a URL can not hold");
-  const auto slash = std::min(text.find('/', scheme + 3), text.size());
-  const std::string_view host = text.substr(scheme + 3, slash - scheme - 3);
-  if (host.empty()) return bad("has no host");
-  if (host.find('@') != std::string_view::npos) {
-    return bad("has a user in it: set username and password instead");
-  }
-  std::string_view path = text.substr(slash);
-  if (path.find_first_of("?#") != std::string_view::npos) return bad("has a query or a fragment");
-  while (path.ends_with('/')) path.remove_suffix(1);
-  return HttpUrl{std::string(text.substr(0, slash)), std::string(path)};
-}
-
 class HttpClient::Impl {
  public:
-  Impl(const DestinationSettings& settings, const HttpUrl& url)
-      : path_(url.path), client_(url.origin) {
+  explicit Impl(const DestinationSettings& settings)
+      : path_(settings.url.path), client_(settings.url.origin) {
     client_.set_connection_timeout(settings.connect_timeout);
     client_.set_read_timeout(settings.response_timeout);
     client_.set_write_timeout(settings.progress_timeout);
@@ -161,11 +148,18 @@ class HttpClient::Impl {
     return send(request, sink);
   }
 
-  void stop() { client_.stop(); }
+  void stop() {
+    stopped_ = true;
+    client_.stop();
+  }
 
  private:
   HttpReply send(httplib::Request& request, const std::function<bool(ByteSpan)>& sink) {
     HttpReply reply;
+    if (stopped_) {  // the client would open another connection
+      reply.trouble = "cancelled";
+      return reply;
+    }
     int status = 0;
     request.response_handler = [&status](const httplib::Response& response) {
       status = response.status;
@@ -187,14 +181,12 @@ class HttpClient::Impl {
   }
 
   const std::string path_;
+  std::atomic<bool> stopped_{false};
   httplib::Client client_;
 };
 
-HttpClient::HttpClient(const DestinationSettings& settings) {
-  const auto url = parse_http_url(settings.url);
-  // Checked where the configuration was read.
-  impl_ = std::make_unique<Impl>(settings, url ? *url : HttpUrl{});
-}
+HttpClient::HttpClient(const DestinationSettings& settings)
+    : impl_(std::make_unique<Impl>(settings)) {}
 HttpClient::~HttpClient() = default;
 HttpReply HttpClient::post(const std::string& path, Upload& upload, BlockPool& blocks) {
   return impl_->post(path, upload, blocks);

@@ -12,17 +12,6 @@
 
 namespace dr::delivery {
 
-/// Where an HTTP destination is: `origin` as "https://host:8443", `path` as "/orthanc", or empty.
-struct HttpUrl {
-  std::string origin;
-  std::string path;
-};
-
-/// "http://" or "https://", a host (IPv6 in brackets), perhaps a port and a path. kInvalid with the
-/// reason: another scheme, user information (it has settings of its own), a query, control
-/// characters or spaces.
-Result<HttpUrl> parse_http_url(std::string_view text);
-
 /// What came of one request.
 struct HttpReply {
   int status = 0;            // 0: no answer came, `trouble` says why
@@ -58,7 +47,7 @@ class HttpClient {
   HttpReply post(const std::string& path, Upload& upload, BlockPool& blocks);
   /// `sink`, where there is one, gets the body of an answer 200; it returns false to end it.
   HttpReply get(const std::string& path, const std::function<bool(ByteSpan)>& sink = {});
-  /// Ends what is under way.
+  /// Ends what is under way; from then on nothing is asked any more.
   void stop();
 
  private:

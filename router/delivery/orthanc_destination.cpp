@@ -23,8 +23,11 @@ class StoredFile {
       return true;
     }
     head_.insert(head_.end(), piece.begin(), piece.end());
-    return head_.size() < kMostMeta || begin();
+    foreign_ = head_.size() >= kMostMeta && !begin();
+    return !foreign_;
   }
+  /// It began as no such file does; what follows was not looked at.
+  bool foreign() const { return foreign_; }
   /// Behind the last piece: whether its data set is this object's.
   bool holds(const StoredObject& object) {
     if (!found_ && !begin()) return false;
@@ -56,6 +59,7 @@ class StoredFile {
 
   Bytes head_;
   bool found_ = false;
+  bool foreign_ = false;
   Uid transfer_syntax_;
   std::uint64_t octets_ = 0;
   std::uint32_t crc_ = 0;
@@ -93,7 +97,7 @@ AttemptResult OrthancDestination::verify(HttpClient& client, const StoredObject&
       client.get(instance + "/file", [&](ByteSpan piece) { return file.add(piece); });
   if (reply.status == 200 && file.holds(object)) return result;
   result.verified = false;
-  if (reply.status != 200 && reply.trouble != "cancelled") {
+  if (reply.status != 200 && !file.foreign()) {
     result.ending = Ending::kUnknown;
     result.outcome = "not_verified";
   } else if (was_there) {

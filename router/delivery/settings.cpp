@@ -53,7 +53,7 @@ std::optional<std::uint16_t> parse_status(std::string_view text) {
 
 std::string place(const DestinationSettings& settings) {
   if (settings.kind == Kind::kFolder) return settings.path;
-  if (is_http(settings.kind)) return settings.url;
+  if (is_http(settings.kind)) return settings.url.origin + settings.url.path;
   return settings.host + ":" + std::to_string(settings.port);
 }
 

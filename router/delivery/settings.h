@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "dimse/base/ae_title.h"
+#include "dimse/base/http_url.h"
 
 namespace dr::delivery {
 
@@ -73,7 +74,7 @@ struct DestinationSettings {
   std::string path;  // absolute; created where it is missing
 
   // kinds "stow" and "orthanc"
-  std::string url;       // see parse_http_url()
+  HttpUrl url;           // without a query
   std::string username;  // basic authentication, or
   std::string password;
   std::string token;  // bearer

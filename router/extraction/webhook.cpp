@@ -1,21 +1,16 @@
 #include "router/extraction/webhook.h"
 
 #include <algorithm>
-#include <array>
 #include <condition_variable>
 #include <mutex>
-#include <optional>
-#include <span>
 #include <thread>
 #include <utility>
 
 #include <httplib.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
-#include "dimse/base/bytes.h"
 #include "dimse/base/log.h"
 #include "dimse/base/thread_name.h"
+#include "router/audit/seal.h"
 #include "router/extraction/store.h"
 
 namespace dr::extraction {
@@ -29,33 +24,6 @@ constexpr std::chrono::hours kGiveUp{7 * 24};
 constexpr milliseconds kLook{1'000};  // for what is due
 constexpr std::chrono::seconds kPatience{5};
 
-struct Target {
-  std::string origin;  // scheme, host, port
-  std::string path;
-};
-
-std::optional<Target> parse(const std::string& url) {
-  std::size_t scheme = 0;
-  for (const std::string_view known : {"https://", "http://"}) {
-    if (url.starts_with(known)) scheme = known.size();
-  }
-  const std::size_t path = std::min(url.find('/', scheme), url.size());
-  const std::string_view host = std::string_view(url).substr(scheme, path - scheme);
-  const bool plain = std::ranges::all_of(url, [](char c) { return c > ' ' && c < 127; });
-  if (scheme == 0 || host.empty() || host.find('@') != std::string_view::npos || !plain) {
-    return std::nullopt;
-  }
-  return Target{url.substr(0, path), path == url.size() ? "/" : url.substr(path)};
-}
-
-std::string signature(const std::string& secret, const std::string& body) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned length = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<const unsigned char*>(body.data()), body.size(), digest.data(), &length);
-  return to_hex(std::as_bytes(std::span(digest).first(length)));
-}
-
 milliseconds pause_after(std::uint32_t attempts) {
   const auto doublings = std::min<std::uint32_t>(attempts, 16);
   return std::min<milliseconds>(kMost, kFirst * (1LL << (doublings - 1)));
@@ -63,19 +31,13 @@ milliseconds pause_after(std::uint32_t attempts) {
 
 }  // namespace
 
-Result<void> check_webhook_url(const std::string& url) {
-  if (parse(url)) return {};
-  return Error{Errc::kInvalid,
-               "expected https://HOST[:PORT]/PATH or http://HOST[:PORT]/PATH without a user"};
-}
-
 class Webhook::Impl {
  public:
   Impl(std::unique_ptr<Store> store, WebhookSettings settings, std::string spool_id,
        const Clock& clock)
       : store_(std::move(store)),
         settings_(std::move(settings)),
-        target_(*parse(settings_.url)),
+        sealer_(settings_.secret),
         spool_id_(std::move(spool_id)),
         clock_(clock),
         thread_([this] { run(); }) {}
@@ -143,21 +105,24 @@ class Webhook::Impl {
 
   /// The status; 0: none came.
   int post(const Message& message) const {
-    httplib::Client client(target_.origin);
+    httplib::Client client(settings_.url.origin);
     client.set_connection_timeout(kPatience);
     client.set_read_timeout(kPatience);
     client.set_write_timeout(kPatience);
     httplib::Headers headers{{"X-Router-Delivery", spool_id_ + "/" + std::to_string(message.id)}};
-    if (!settings_.secret.empty()) {
-      headers.emplace("X-Router-Signature", "sha256=" + signature(settings_.secret, message.body));
+    if (sealer_.has_key()) {
+      headers.emplace("X-Router-Signature", "sha256=" + sealer_.mac(message.body));
     }
-    const auto answer = client.Post(target_.path, headers, message.body, "application/json");
+    const HttpUrl& url = settings_.url;
+    const std::string target =
+        (url.path.empty() ? "/" : url.path) + (url.query.empty() ? "" : "?" + url.query);
+    const auto answer = client.Post(target, headers, message.body, "application/json");
     return answer ? answer->status : 0;
   }
 
   const std::unique_ptr<Store> store_;  // of the thread
   const WebhookSettings settings_;
-  const Target target_;
+  const audit::Sealer sealer_;
   const std::string spool_id_;
   const Clock& clock_;
   std::mutex mutex_;
@@ -168,7 +133,6 @@ class Webhook::Impl {
 
 Result<std::unique_ptr<Webhook>> Webhook::start(const std::string& store, WebhookSettings settings,
                                                 const std::string& spool_id, const Clock& clock) {
-  if (auto fine = check_webhook_url(settings.url); !fine) return std::move(fine).error();
   auto opened = Store::open(store);
   if (!opened) return std::move(opened).error();
   return std::unique_ptr<Webhook>(new Webhook(

@@ -4,17 +4,16 @@
 #include <string>
 
 #include "dimse/base/clock.h"
+#include "dimse/base/http_url.h"
 #include "dimse/base/result.h"
 
 namespace dr::extraction {
 
 /// Where messages go ([webhook]).
 struct WebhookSettings {
-  std::string url;     // http:// or https://, host, optional port, path
+  HttpUrl url;
   std::string secret;  // empty: messages are not signed
 };
-/// kInvalid, without what stands in it: no URL that messages can be sent to.
-Result<void> check_webhook_url(const std::string& url);
 
 /// Posts the messages that the extraction store holds, one after another, as JSON, until a 2xx
 /// answers; between tries 5 s, then twice as long each time, at most 15 min; after a week one is

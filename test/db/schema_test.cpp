@@ -7,6 +7,7 @@
 #include "db/sqlite_sql.h"
 #include "db/text.h"
 #include "test/db/store_fixture.h"
+#include "test/support/paths.h"
 
 namespace dr::db {
 namespace {
@@ -46,7 +47,7 @@ class Schema : public StoreTest {
     std::map<std::string, std::string> views;
   };
   static Page page() {
-    std::ifstream in(std::string(DR_SOURCE_DIR) + "/db/schema.md");
+    std::ifstream in((test::source_dir() / "db/schema.md").string());
     const std::regex heading("## (\\w+)");
     const std::regex column("\\| (\\w+) \\| ([^|]+) \\| (yes|no) \\| ([^|]+) \\|");
     const std::regex view("\\| (v_\\w+) \\| ([^|]+) \\|");

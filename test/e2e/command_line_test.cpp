@@ -8,6 +8,7 @@
 
 #include "test/e2e/asking.h"
 #include "test/e2e/objects.h"
+#include "test/support/paths.h"
 #include "test/support/port.h"
 #include "test/support/router.h"
 #include "test/support/storescp.h"
@@ -75,7 +76,7 @@ std::string uncommented(const std::filesystem::path& file) {
 TEST_F(CommandLine, CheckAcceptsWhatIsShippedWithEverythingUncommented) {
   TempDir folder;
   const auto conf = folder / "conf";
-  std::filesystem::copy(std::filesystem::path(DR_SOURCE_DIR) / "conf", conf,
+  std::filesystem::copy(test::source_dir() / "conf", conf,
                         std::filesystem::copy_options::recursive);
   for (const char* file : {"router.toml", "rules.d/10-examples.toml", "rules.d/15-waits.toml",
                            "rules.d/20-research.toml", "rules.d/90-archive.toml"}) {

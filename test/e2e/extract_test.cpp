@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "test/support/dicom_objects.h"
+#include "test/support/paths.h"
 #include "test/support/process.h"
 #include "test/support/temp_dir.h"
 
@@ -21,7 +22,7 @@ struct Answer {
 
 Answer extract(std::vector<std::string> arguments) {
   const TempDir folder;
-  std::vector<std::string> argv{DR_BINARY_DIR "/dicom-router", "extract"};
+  std::vector<std::string> argv{(test::binary_dir() / "dicom-router").string(), "extract"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   Process process({.argv = argv, .output = folder / "out", .errors = folder / "errors"});
   const auto status = process.wait(std::chrono::minutes(2));

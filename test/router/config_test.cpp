@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "test/support/paths.h"
 #include "test/support/process.h"
 #include "test/support/temp_dir.h"
 
@@ -35,17 +36,17 @@ class ConfigTest : public testing::Test {
 };
 
 TEST_F(ConfigTest, WhatIsShippedIsValidWithoutAWarning) {
-  const auto loaded = load_config(std::string(DR_SOURCE_DIR) + "/conf/router.toml");
+  const auto loaded = load_config((test::source_dir() / "conf/router.toml").string());
   for (const auto& diagnostic : loaded.diagnostics) ADD_FAILURE() << diagnostic.to_string();
   ASSERT_TRUE(loaded.config);
-  EXPECT_EQ(loaded.config->spool, std::string(DR_SOURCE_DIR) + "/var/spool");
+  EXPECT_EQ(loaded.config->spool, (test::source_dir() / "var/spool").string());
   EXPECT_EQ(loaded.config->targets(), std::set<std::string>{"archive"});
   EXPECT_EQ(loaded.config->listeners.at(0).port, 11112);
   EXPECT_EQ(loaded.config->admin.address, "127.0.0.1");
 }
 
 TEST_F(ConfigTest, WhatIsShippedAsACommentIsValidToo) {
-  std::istringstream shipped(test::read_text(std::string(DR_SOURCE_DIR) + "/conf/router.toml"));
+  std::istringstream shipped(test::read_text((test::source_dir() / "conf/router.toml").string()));
   const std::regex commented(R"(^# (\[|[a-z_]+ *=).*)");
   std::string text;
   int uncommented = 0;

@@ -11,6 +11,8 @@
 
 #include <unistd.h>
 
+#include "test/support/paths.h"
+
 namespace dr::test {
 namespace {
 
@@ -201,7 +203,7 @@ Bytes data_set_of(const std::filesystem::path& part10_file) {
 }
 
 std::optional<std::filesystem::path> shared_data(std::string_view left_out) {
-  const auto folder = std::filesystem::path(DR_SOURCE_DIR).parent_path() / "shared" / "data";
+  const auto folder = source_dir().parent_path() / "shared" / "data";
   if (std::filesystem::is_directory(folder)) return folder;
   std::printf("left out, since ../shared/data is not there: %.*s\n",
               static_cast<int>(left_out.size()), left_out.data());

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "test/support/paths.h"
 #include "test/support/port.h"
 
 namespace dr::test {
@@ -28,7 +29,7 @@ nlohmann::json parse(const Finished& finished) {
 
 }  // namespace
 
-std::filesystem::path router_program() { return DR_BINARY_DIR "/dicom-router"; }
+std::filesystem::path router_program() { return binary_dir() / "dicom-router"; }
 
 Router::Router(const Setup& setup) : port_(free_port()), admin_port_(free_port()) {
   write(config(),

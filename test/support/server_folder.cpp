@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "test/support/paths.h"
 #include "test/support/process.h"
 
 namespace dr::test {
@@ -37,7 +38,7 @@ class Lock {
 ServerFolder::ServerFolder(const std::string& name, std::string user,
                            const std::function<void(const fs::path&)>& fill)
     : user_(std::move(user)) {
-  const fs::path kept = fs::path(DR_BINARY_DIR) / "test-servers" / name;
+  const fs::path kept = binary_dir() / "test-servers" / name;
   fs::create_directories(kept.parent_path());
   // The server's user must come through to what is its own.
   fs::permissions(folder_.path(), fs::perms::group_exec | fs::perms::others_exec,

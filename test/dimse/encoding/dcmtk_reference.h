@@ -15,12 +15,13 @@
 #include "dimse/encoding/element_header.h"
 #include "dimse/encoding/header_scanner.h"
 #include "test/dimse/encoding/data_set_builder.h"
+#include "test/support/paths.h"
 
 namespace dr::encoding {
 
 namespace fs = std::filesystem;
 
-inline const fs::path kShared = fs::path(DR_SOURCE_DIR) / "../shared/data";
+inline const fs::path kShared = test::source_dir() / "../shared/data";
 
 inline Bytes contents(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);

@@ -8,6 +8,7 @@
 
 #include "dimse/file/part10_reader.h"
 #include "dimse/file/part10_writer.h"
+#include "test/support/paths.h"
 
 namespace dr::file {
 namespace {
@@ -218,7 +219,7 @@ TEST(Part10Reader, OpensOnlyRegularFiles) {
   EXPECT_FALSE(Part10Reader::open("/dev/zero"));
 }
 
-const fs::path kShared = fs::path(DR_SOURCE_DIR) / "../shared/data";
+const fs::path kShared = test::source_dir() / "../shared/data";
 
 /// The columns of the manifest that matter here.
 struct Row {

@@ -7,6 +7,7 @@
 #include "router/audit/forget.h"
 #include "router/audit/syslog_store.h"
 #include "test/router/audit/audit_fixture.h"
+#include "test/support/paths.h"
 #include "test/support/rsyslog.h"
 #include "test/support/server_folder.h"
 #include "test/support/tcp_gate.h"
@@ -109,7 +110,7 @@ class SyslogTest : public AuditTest {
     std::ofstream(file) << xml;
     const auto checked = test::run(
         {"xmllint", "--noout", "--relaxng",
-         std::string(DR_SOURCE_DIR) + "/test/router/audit/audit_message.rng", file.string()});
+         (test::source_dir() / "test/router/audit/audit_message.rng").string(), file.string()});
     return checked.status == 0 ? "" : checked.output;
   }
   static std::string xml_of(const std::string& message) {

@@ -15,27 +15,6 @@ HttpReply reply(int status, std::string body = {}) {
   return reply;
 }
 
-TEST(HttpUrl, IsTakenApart) {
-  const auto url = parse_http_url("https://[::1]:8443/dicom-web/");
-  ASSERT_TRUE(url);
-  EXPECT_EQ(url->origin, "https://[::1]:8443");
-  EXPECT_EQ(url->path, "/dicom-web");
-  EXPECT_EQ(parse_http_url("http://host")->path, "");
-}
-
-TEST(HttpUrl, ThatIsNoneIsRefusedWithTheReason) {
-  const std::pair<const char*, const char*> bad[] = {
-      {"orthanc:8042", "http://"},          {"ftp://host", "http://"},
-      {"http:///path", "no host"},          {"http://me:word@host", "user"},
-      {"http://host/?a", "query"},          {"http://ho st", "character"},
-      {"http://host/\r\nX: 1", "character"}};
-  for (const auto& [text, why] : bad) {
-    const auto url = parse_http_url(text);
-    ASSERT_FALSE(url) << text;
-    EXPECT_NE(url.error().detail.find(why), std::string::npos) << url.error().detail;
-  }
-}
-
 TEST(NoResult, TellsTheObjectFromTheServer) {
   for (const int status : {401, 403, 404, 302, 429, 502, 503, 504, 507}) {
     const AttemptResult result = no_result(reply(status));

@@ -5,6 +5,7 @@
 #include "router/delivery/transformer.h"
 #include "router/rules/transform_pseudonym.h"
 #include "test/router/delivery/delivery_fixture.h"
+#include "test/support/paths.h"
 #include "test/support/process.h"
 
 namespace dr::delivery {
@@ -26,7 +27,7 @@ class TransformedDelivery : public DeliveryTest {
     made.character_set = [](const journal::ObjectRecord&) { return "ISO_IR 100"; };
     made.folder = spool_.path().string();
     made.workers.workers = 1;
-    made.workers.command = {DR_BINARY_DIR "/test/transform_worker", mode};
+    made.workers.command = {(test::binary_dir() / "test/transform_worker").string(), mode};
     made.workers.limits.wall = mode == "hang" ? 200ms : 60s;
     transformer_ = std::make_unique<Transformer>(std::move(made));
     transformer_in_context_ = transformer_.get();

@@ -4,6 +4,7 @@
 
 #include "router/journal/verify.h"
 #include "test/router/journal/journal_fixture.h"
+#include "test/support/paths.h"
 #include "test/support/process.h"
 #include "test/support/temp_dir.h"
 
@@ -23,7 +24,7 @@ class GoldenTest : public JournalTest, public testing::WithParamInterface<Golden
  protected:
   GoldenTest() {
     const std::filesystem::path archive =
-        std::filesystem::path(DR_SOURCE_DIR) / "test/router/journal/golden" / GetParam().name;
+        test::source_dir() / "test/router/journal/golden" / GetParam().name;
     const auto unpacked =
         test::run({"tar", "-xzf", archive.string() + ".tar.gz", "-C", folder_.path().string()});
     EXPECT_EQ(unpacked.status, 0) << unpacked.output;

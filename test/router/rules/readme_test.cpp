@@ -5,6 +5,7 @@
 
 #include "router/rules/window.h"
 #include "test/router/rules/fixture.h"
+#include "test/support/paths.h"
 
 namespace dr::rules {
 namespace {
@@ -20,7 +21,7 @@ struct Example {
 };
 
 std::vector<Example> examples() {
-  std::ifstream in(std::string(DR_SOURCE_DIR) + "/router/rules/README.md");
+  std::ifstream in((test::source_dir() / "router/rules/README.md").string());
   std::vector<Example> found;
   std::string block;
   int number = 0;

@@ -3,12 +3,13 @@
 
 #include "router/rules/transform.h"
 #include "test/router/rules/fixture.h"
+#include "test/support/paths.h"
 
 namespace dr::rules {
 namespace {
 
 std::string text_of(const std::string& name) {
-  std::ifstream in(std::string(DR_SOURCE_DIR) + "/conf/rules.d/" + name);
+  std::ifstream in((test::source_dir() / "conf/rules.d/").string() + name);
   std::stringstream text;
   text << in.rdbuf();
   return text.str();
@@ -26,7 +27,7 @@ std::string uncommented(const std::string& text) {
 }
 
 TEST(ShippedRules, AsTheyStandSendEverythingToTheArchive) {
-  const auto loaded = RuleSet::load(std::string(DR_SOURCE_DIR) + "/conf/rules.d", {"archive"});
+  const auto loaded = RuleSet::load((test::source_dir() / "conf/rules.d").string(), {"archive"});
   for (const Diagnostic& d : loaded.diagnostics) ADD_FAILURE() << d.to_string();
   ASSERT_TRUE(loaded.rules);
   const auto decision = decide(*loaded.rules, with({0x0008, 0x0060}, "CS", "XX"));

@@ -1,5 +1,6 @@
 // `after` and `hold_until`: what a rule file says, what is refused, and what a decision carries.
 #include "test/router/rules/fixture.h"
+#include "test/support/paths.h"
 
 namespace dr::rules {
 namespace {
@@ -87,7 +88,7 @@ TEST(Wait, OneDestinationWaitsAndAnotherDoesNot) {
 }
 
 TEST(Wait, TheShippedExamplesAreValidWhenUncommented) {
-  std::ifstream in(std::string(DR_SOURCE_DIR) + "/conf/rules.d/15-waits.toml");
+  std::ifstream in((test::source_dir() / "conf/rules.d/15-waits.toml").string());
   std::string text;
   for (std::string line; std::getline(in, line);) {
     const bool prose = line.starts_with("# ") || line == "#";

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "test/support/paths.h"
 #include "test/support/temp_dir.h"
 
 namespace dr::worker {
@@ -31,7 +32,7 @@ constexpr bool kSanitized = false;
 Settings settings(std::size_t workers = 1) {
   Settings s;
   s.workers = workers;
-  s.command = {DR_BINARY_DIR "/test/misbehaving_worker"};
+  s.command = {(test::binary_dir() / "test/misbehaving_worker").string()};
   return s;
 }
 
@@ -305,7 +306,7 @@ TEST(WorkerPool, StopEndsEveryJobAndEveryProcess) {
 
 TEST(WorkerPool, AProgramThatIsNoWorkerFailsItsJobs) {
   for (const std::string& program : {std::string("/nonexistent"), std::string("/bin/true"),
-                                     std::string(DR_BINARY_DIR "/test/misbehaving_worker")}) {
+                                     (test::binary_dir() / "test/misbehaving_worker").string()}) {
     Settings s = settings();
     s.command = {program, "never-ready"};
     Pool pool(std::move(s));
