@@ -64,7 +64,7 @@ std::string first_part(const std::string& header) {
 }
 
 TEST(Layers, EachFolderIncludesOnlyWhatItMayKnow) {
-  const std::filesystem::path root = test::source_dir();
+  const std::filesystem::path root = dr::test::source_dir();
   const std::regex include("^\\s*#include\\s+([<\"])([^>\"]+)[>\"]");
   std::size_t seen = 0;
   for (const auto& [folder, allowed] : kAllowed) {
