@@ -45,9 +45,7 @@ Result<HttpUrl> HttpUrl::parse(std::string_view text) {
     return bad("has no number from 1 to 65535 as its port");
   }
   const std::size_t query = std::min(text.find('?', end), text.size());
-  std::string_view path = text.substr(end, query - end);
-  while (path.ends_with('/')) path.remove_suffix(1);
-  url.path = path;
+  url.path = text.substr(end, query - end);
   if (query < text.size()) url.query = text.substr(query + 1);
   return url;
 }

@@ -11,7 +11,7 @@ namespace dr {
 struct HttpUrl {
   std::string origin;  // "https://[::1]:8443"
   std::string host;    // without brackets
-  std::string path;    // "/orthanc", without a slash at its end; or empty
+  std::string path;    // "/orthanc/", or empty
   std::string query;   // behind the "?"
 
   /// http:// or https://, a host, perhaps a port, a path and a query. kInvalid, with the reason and

@@ -110,7 +110,7 @@ TEST_F(ConfigTest, WhatIsAbsentHasTheDefaultOfTheInterfaceDescription) {
 TEST_F(ConfigTest, ReadsWhatExtractionMayUseAndWhoIsTold) {
   const auto loaded = load(
       "[rtstruct]\nworkers = 3\nmemory = \"512MiB\"\ntimeout = \"1500ms\"\nwait = \"1m\"\n"
-      "segmentation = true\n[webhook]\nurl = \"http://127.0.0.1:9/x\"\n");
+      "segmentation = true\n[webhook]\nurl = \"http://127.0.0.1:9/x/\"\n");
   ASSERT_TRUE(loaded.config);
   const auto& extraction = loaded.config->extraction;
   EXPECT_EQ(extraction.workers.workers, 3U);
@@ -122,11 +122,10 @@ TEST_F(ConfigTest, ReadsWhatExtractionMayUseAndWhoIsTold) {
   EXPECT_FALSE(extraction.report);
   EXPECT_TRUE(extraction.messages);
   EXPECT_EQ(loaded.config->webhook->url.origin + loaded.config->webhook->url.path,
-            "http://127.0.0.1:9/x");
+            "http://127.0.0.1:9/x/");
   EXPECT_EQ(complaints("[webhook]\nurl = \"ftp://x\"\non = [\"extractoin\"]\n[[listener]]\nname = "
                        "\"rtstruct\"\n"),
-            "router.toml:2:7: expected https://HOST[:PORT]/PATH or http://HOST[:PORT]/PATH without "
-            "a user\n"
+            "router.toml:2:7: 'url' does not begin with http:// or https://\n"
             "router.toml:3:6: unknown event 'extractoin', did you mean 'extraction'?\n"
             "router.toml:5:8: the name 'rtstruct' is that of what extraction makes\n");
 }
