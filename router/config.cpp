@@ -335,7 +335,8 @@ class Loader {
   void http_destination(TableReader& table, delivery::DestinationSettings& d) {
     using delivery::Verify;
     read_url(table, d.url, "patient data and credentials");
-    while (d.url.path.ends_with('/')) d.url.path.pop_back();  // a base, to which "/studies" is joined
+    while (d.url.path.ends_with('/'))
+      d.url.path.pop_back();  // a base, to which "/studies" is joined
     if (!d.url.query.empty()) table.error("url", "'url' has a query");
     table.read("username", d.username);
     table.read("password", d.password);
